@@ -116,7 +116,7 @@ func workResponses() []response {
 		{[]any{generated.ClaimCommands200JSONResponse(claimedCommandsOf(filled[[]queue.Lease]()))}, nil},
 		{[]any{generated.ExtendCommand200JSONResponse(leaseOf("id", filled[queue.Extension]()))}, nil},
 		{[]any{generated.ReleaseCommand200JSONResponse(releasedCommandOf("id", queue.Queued))}, nil},
-		{[]any{generated.SubmitResult200JSONResponse(recordedResultOf("id", filled[queue.RecordedResult]()))}, nil},
+		{[]any{generated.SubmitResult200JSONResponse(resultAndNextOf("id", filled[queue.RecordedResult](), []queue.Lease{filled[queue.Lease]()}))}, nil},
 		{[]any{generated.GetDeviceCommand200JSONResponse(deviceCommandOf(filled[queue.Command]()))}, nil},
 	}
 }
@@ -244,7 +244,7 @@ func deviceRequests() []requestCase {
 		}),
 		converted(func(ctx context.Context, r generated.SubmitResultRequestObject) any {
 			ref, status, result := resultFrom(ctx, r)
-			return []any{ref, status, result}
+			return []any{ref, status, result, nextLeaseFrom(r)}
 		}),
 	}
 }

@@ -82,9 +82,16 @@ func releasedCommandOf(commandID string, status queue.Status) generated.Released
 	return generated.ReleasedCommand{CommandID: commandID, Status: generated.CommandStatus(status)}
 }
 
-// SubmitResult records the result of a command.
+// SubmitResult records the result of a command. On request it also claims the next command.
 func (s *Server) SubmitResult(ctx context.Context, r generated.SubmitResultRequestObject) (generated.SubmitResultResponseObject, error) {
 	ref, status, result := resultFrom(ctx, r)
+	if r.Body.Next {
+		recorded, next, err := s.queue.SubmitResultAndClaim(ctx, ref, status, result, nextLeaseFrom(r))
+		if err != nil {
+			return nil, err
+		}
+		return generated.SubmitResult200JSONResponse(resultAndNextOf(r.CommandID, recorded, next)), nil
+	}
 	recorded, err := s.queue.SubmitResult(ctx, ref, status, result)
 	if err != nil {
 		return nil, err
@@ -99,10 +106,25 @@ func resultFrom(ctx context.Context, r generated.SubmitResultRequestObject) (que
 	}
 }
 
+// nextLeaseFrom returns the length of the lease of the next command, or zero if the request does not
+// claim one.
+func nextLeaseFrom(r generated.SubmitResultRequestObject) time.Duration {
+	if !r.Body.Next {
+		return 0
+	}
+	return millis(r.Body.VisibilityTimeoutMs)
+}
+
 func recordedResultOf(commandID string, r queue.RecordedResult) generated.RecordedResult {
 	return generated.RecordedResult{
 		CommandID: commandID, Status: generated.CommandStatus(r.Status), Late: r.Late, Duplicate: r.Duplicate,
 	}
+}
+
+func resultAndNextOf(commandID string, r queue.RecordedResult, next []queue.Lease) generated.RecordedResult {
+	converted := recordedResultOf(commandID, r)
+	converted.Commands = convert(next, claimedCommandOf)
+	return converted
 }
 
 // GetDeviceCommand returns the state of one of the device's commands.

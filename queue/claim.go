@@ -21,7 +21,22 @@ type ClaimRequest struct {
 	Visibility     time.Duration // length of each lease
 	Wait           time.Duration // maximum time to wait for a command; zero means no wait
 	IdempotencyKey string        // a repeated claim with this key returns the same leases until they end; empty means no key
+
+	afterResult bool // the claim belongs to a result: see claimAfter
 }
+
+// fingerprint returns the digest that a repetition of the request has too. The repetition of a
+// result is the same request even if it asks for another visibility.
+func (r ClaimRequest) fingerprint() (string, error) {
+	if r.afterResult {
+		return fingerprint("claim after a result")
+	}
+	return fingerprint("claim", r.Limit, r.Visibility)
+}
+
+// memoryKey returns the key under which the store keeps the answer to the request. The request
+// must have an IdempotencyKey.
+func (r ClaimRequest) memoryKey() string { return r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)) }
 
 // Lease is a command that a device has claimed, for a limited time.
 type Lease struct {
@@ -115,7 +130,7 @@ func (q *Queue) claimOnce(ctx context.Context, r ClaimRequest) (claimed, error) 
 		return claimed{}, err
 	}
 	q.noteQuarantined(ctx, reply.String(4))
-	leases, setAside := q.leases(ctx, r, reply, tokens)
+	leases, setAside := q.leases(ctx, r, reply[min(6, len(reply)):], reply.Int(2), tokens)
 	if ctx.Err() != nil && r.IdempotencyKey == "" {
 		q.releaseAll(ctx, r, leases)
 		return claimed{}, ctx.Err()
@@ -134,32 +149,33 @@ func (q *Queue) maxWaiting(own string) int64 {
 
 // claimArgs returns the KEYS and ARGV of claim.lua.
 func (q *Queue) claimArgs(r ClaimRequest, t claimTokens) (keys []string, args []any, err error) {
-	requestHash, err := fingerprint("claim", r.Limit, r.Visibility)
+	requestHash, err := r.fingerprint()
 	if err != nil {
 		return nil, nil, err
 	}
 	keys = append(r.Device.Keys(), r.Login.Keys(r.Device)...)
 	if r.IdempotencyKey != "" {
-		keys = append(keys, r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)))
+		keys = append(keys, r.memoryKey())
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
 		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit)
 	return keys, append(args, r.Login.Args(t.args...)...), nil
 }
 
-// leases decodes the leases in the reply of claim.lua. It sets aside a command whose record was
-// changed, and returns their number. It skips a command whose record cannot be decoded. That
-// command stays claimed until its lease ends, so that it does not block the commands behind it.
-func (q *Queue) leases(ctx context.Context, request ClaimRequest, reply store.Reply, t claimTokens) (leases []Lease, setAside int) {
-	for i := 6; i < len(reply); i++ {
-		lease, err := q.lease(ctx, request, reply.List(i), reply.Int(2), t)
+// leases decodes the commands that a script has claimed at the time now, in Unix ms. It sets aside a
+// command whose record was changed, and returns their number. It skips a command whose record
+// cannot be decoded. That command stays claimed until its lease ends, so that it does not block the
+// commands behind it.
+func (q *Queue) leases(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (leases []Lease, setAside int) {
+	for i := range claimed {
+		lease, err := q.lease(ctx, request, claimed.List(i), now, t)
 		if errors.Is(err, errSetAside) {
 			setAside++
 			continue
 		}
 		if err != nil {
 			q.metrics.quarantined.Inc()
-			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be read", "command", reply.List(i).String(0), "error", err)
+			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be read", "command", claimed.List(i).String(0), "error", err)
 			continue
 		}
 		leases = append(leases, lease)
@@ -170,8 +186,8 @@ func (q *Queue) leases(ctx context.Context, request ClaimRequest, reply store.Re
 // errSetAside is returned for a command that was claimed and is in the quarantine now.
 var errSetAside = errors.New("the command was set aside")
 
-// lease decodes and verifies one element of claim.lua's reply: a command's id, state, body and
-// stored claim token.
+// lease decodes and verifies a claimed command in a script's reply: its id, state, body and stored
+// claim token.
 func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (Lease, error) {
 	r := record{request.Device.Tenant, request.Device.ID, claimed.String(0), claimed.String(1), claimed.String(2), ""}
 	s, err := decodeState(r.state)

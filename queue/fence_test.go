@@ -44,6 +44,10 @@ func (f *fixture) deviceCalls(l queue.Lease) map[string]func() error {
 			_, err := f.queue.SubmitResult(ctx, f.ref(l), queue.Succeeded, queue.Result{Output: "done"})
 			return err
 		},
+		"submitResultAndClaim": func() error {
+			_, _, err := f.queue.SubmitResultAndClaim(ctx, f.ref(l), queue.Succeeded, queue.Result{Output: "done"}, longLease)
+			return err
+		},
 	}
 }
 

@@ -175,6 +175,11 @@ func (h *history) runClaim(n int, q *queue.Queue, r queue.ClaimRequest) {
 	if fieldgate.CodeOf(err) == fieldgate.CodeIdempotencyKeyReused {
 		return
 	}
+	h.recordClaim(n, call, op, leases, err)
+}
+
+// recordClaim records what a claim returned.
+func (h *history) recordClaim(n int, call int64, op operation, leases []queue.Lease, err error) {
 	if len(leases) == 0 {
 		for _, c := range h.commands {
 			h.record(n, c.ID, call, op, err)
@@ -219,10 +224,35 @@ func (h *history) runOnLease(n int, q *queue.Queue, l queue.Lease, kind int, spa
 	default:
 		var recorded queue.RecordedResult
 		op.kind, op.result = model.SubmitResult, strconv.Itoa(kind)
-		recorded, err = q.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{Output: op.result})
+		if recorded, err = h.submit(n, q, ref, op.result, span); err != nil {
+			break
+		}
 		op.status, op.late, op.duplicate = model.Status(recorded.Status), recorded.Late, recorded.Duplicate
 	}
 	h.record(n, l.ID, call, op, err)
+}
+
+// submit submits a result. Every other result claims the next command too, and submit then records
+// the claim. Without a response the claim is unknown as well.
+func (h *history) submit(n int, q *queue.Queue, ref queue.ClaimRef, output string, span time.Duration) (queue.RecordedResult, error) {
+	ctx, result := context.Background(), queue.Result{Output: output}
+	if output == "16" || output == "17" {
+		return q.SubmitResult(ctx, ref, queue.Succeeded, result)
+	}
+	call, earliest := h.clock()
+	recorded, leases, err := q.SubmitResultAndClaim(ctx, ref, queue.Succeeded, result, span)
+	if err != nil && !isUnknown(err) {
+		return recorded, err // a result that is refused claims nothing
+	}
+	claim := operation{kind: model.Claim, key: "after " + ref.Token, visible: earliest + span.Milliseconds(), span: span.Milliseconds()}
+	h.recordClaim(n, call, claim, leases, err)
+	return recorded, err
+}
+
+// isUnknown reports whether an operation may have happened although it returned err.
+func isUnknown(err error) bool {
+	var refusal *fieldgate.Error
+	return err != nil && (!errors.As(err, &refusal) || refusal.Code == fieldgate.CodeStoreUnavailable)
 }
 
 // clock returns two timestamps. The first is the time since the start of the history, in ns. The
@@ -237,7 +267,7 @@ func (h *history) record(n int, command string, call int64, op operation, err er
 	op.code = "ok"
 	switch {
 	case err == nil:
-	case errors.As(err, &refusal) && refusal.Code != fieldgate.CodeStoreUnavailable:
+	case errors.As(err, &refusal) && !isUnknown(err):
 		op.code = string(refusal.Code)
 		if refusal.Command != nil {
 			op.status, op.attempt = model.Status(refusal.Command.Status), refusal.Command.Attempt

@@ -2,8 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -30,7 +28,7 @@ type Extension struct {
 // after the first claim that was not released. Refusals: command_not_found,
 // invalid_claim_token, claim_superseded, claim_expired, command_finished.
 func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duration) (Extension, error) {
-	reply, s, err := q.runAsDevice(ctx, extendScript, ref, nil, extension.Milliseconds())
+	reply, s, err := q.runAsDevice(ctx, extendScript, ref, scriptCall{args: []any{extension.Milliseconds()}})
 	if err != nil {
 		return Extension{}, err
 	}
@@ -45,50 +43,26 @@ func (q *Queue) Extend(ctx context.Context, ref ClaimRef, extension time.Duratio
 // not count as an attempt. The command is queued again unless it was cancelled or has expired.
 // The refusals are the same as those of Extend.
 func (q *Queue) Release(ctx context.Context, ref ClaimRef, reason string) (Status, error) {
-	_, s, err := q.runAsDevice(ctx, releaseScript, ref, nil, reason)
+	_, s, err := q.runAsDevice(ctx, releaseScript, ref, scriptCall{args: []any{reason}})
 	return s.Status, err
 }
 
-// RecordedResult describes the result that SubmitResult recorded.
-type RecordedResult struct {
-	Status    Status
-	Late      bool // the result arrived after the lease had ended
-	Duplicate bool // the same result had been recorded before
-}
-
-// SubmitResult records the result of a command. The status must be Succeeded, Failed or
-// Cancelled. Callers must validate the status. For any other status SubmitResult returns an
-// error that is not a refusal. The same result may be submitted again. Refusals:
-// command_not_found, invalid_claim_token, claim_superseded, command_finished.
-func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r Result) (RecordedResult, error) {
-	if status != Succeeded && status != Failed && status != Cancelled {
-		return RecordedResult{}, fmt.Errorf("a result cannot have the status %q", status)
-	}
-	content, err := json.Marshal(r)
-	if err != nil {
-		return RecordedResult{}, fmt.Errorf("encoding a result: %w", err)
-	}
-	resultHash, err := fingerprint(string(status), string(content))
-	if err != nil {
-		return RecordedResult{}, err
-	}
-	reply, s, err := q.runAsDevice(ctx, resultScript, ref, []string{store.ResultKey(ref.CommandID)}, string(status), resultHash, content)
-	if err != nil {
-		return RecordedResult{}, err
-	}
-	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, nil
+// scriptCall holds the KEYS and ARGV of a script that are not those of every call of a device.
+type scriptCall struct {
+	keys []string // follow the keys of the device and of its login
+	args []any    // follow the scope and precede the arguments of the check of the login
+	last []any    // follow the arguments of the check of the login
 }
 
 // runAsDevice runs a script on a claimed command, with the device as the actor. The script also
-// checks the device's login. scriptKeys follow the keys of the device and of its login.
-// runAsDevice returns the reply, and the command's state from the reply.
-func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, scriptKeys []string, args ...any) (store.Reply, state, error) {
+// checks the device's login. runAsDevice returns the reply, and the command's state from the reply.
+func (q *Queue) runAsDevice(ctx context.Context, script *store.Script, ref ClaimRef, call scriptCall) (store.Reply, state, error) {
 	if !store.OwnsID(ref.Device.Tenant, store.KindCommand, ref.CommandID) {
 		return nil, state{}, errCommandNotFound
 	}
 	scope := store.NewScope(ref.Device, store.ActorDevice(ref.Device.ID), ref.RequestID, q.cfg.Retention)
-	keys := slices.Concat(ref.Device.Keys(), ref.Login.Keys(ref.Device), scriptKeys)
-	args = slices.Concat(scope.Args(ref.CommandID, hashToken(ref.Token)), args, ref.Login.Args())
+	keys := slices.Concat(ref.Device.Keys(), ref.Login.Keys(ref.Device), call.keys)
+	args := slices.Concat(scope.Args(ref.CommandID, hashToken(ref.Token)), call.args, ref.Login.Args(call.last...))
 	reply, err := q.store.Run(ctx, script, keys, args...)
 	ref.Login.Note(reply)
 	if err != nil {

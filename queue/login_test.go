@@ -61,6 +61,10 @@ func (f *fixture) checkedCalls(l queue.Lease, check *store.LoginCheck) map[strin
 			_, err := f.queue.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{Output: "done"})
 			return err
 		},
+		"next": func() error {
+			_, _, err := f.queue.SubmitResultAndClaim(ctx, ref, queue.Succeeded, queue.Result{Output: "done"}, longLease)
+			return err
+		},
 		"claim": func() error {
 			_, err := f.queue.Claim(ctx, f.claimRequest(func(r *queue.ClaimRequest) { r.Login = check }))
 			return err
@@ -116,7 +120,7 @@ func TestLogin_EndedIsRefusedByEachTransition(t *testing.T) {
 // and has two ready commands.
 func eachTransition(t *testing.T, test func(t *testing.T, f *fixture, name string)) {
 	t.Parallel()
-	for _, name := range []string{"claim", "extend", "release", "result"} {
+	for _, name := range []string{"claim", "extend", "release", "result", "next"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -90,8 +90,7 @@ func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
 		status, err := f.queue.Release(ctx, ref, "")
 		return response(model.Response{Status: model.Status(status)}, err)
 	case model.SubmitResult:
-		recorded, err := f.queue.SubmitResult(ctx, ref, queue.Status(op.Status), queue.Result{Output: op.Output})
-		return response(model.Response{Status: model.Status(recorded.Status), Late: recorded.Late, Duplicate: recorded.Duplicate}, err)
+		return f.applyResult(ctx, ref, op)
 	}
 	return f.applyToDevice(ctx, op)
 }
@@ -150,15 +149,35 @@ func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model
 		f.expiring[f.device.ClaimKey(store.DigestOf(op.Key))] = true
 	}
 	leases, err := f.queue.Claim(ctx, r)
-	var claimed model.Response
+	return response(model.Response{Leases: f.leasesOf(leases)}, err)
+}
+
+func (f *modelFixture) applyResult(ctx context.Context, ref queue.ClaimRef, op model.Operation) model.Response {
+	status, result := queue.Status(op.Status), queue.Result{Output: op.Output}
+	var recorded queue.RecordedResult
+	var leases []queue.Lease
+	var err error
+	if op.Next {
+		f.expiring[f.device.ClaimKey(store.DigestOf("after "+ref.Token))] = true
+		recorded, leases, err = f.queue.SubmitResultAndClaim(ctx, ref, status, result, millis(op.Span))
+	} else {
+		recorded, err = f.queue.SubmitResult(ctx, ref, status, result)
+	}
+	return response(model.Response{
+		Status: model.Status(recorded.Status), Late: recorded.Late, Duplicate: recorded.Duplicate, Leases: f.leasesOf(leases),
+	}, err)
+}
+
+// leasesOf converts leases to those of the model.
+func (f *modelFixture) leasesOf(leases []queue.Lease) (converted []model.Lease) {
 	for _, l := range leases {
 		name := f.names[l.ID]
-		claimed.Leases = append(claimed.Leases, model.Lease{
+		converted = append(converted, model.Lease{
 			Command: name, Token: f.tokenName(name, l.Token, len(l.Attempts)), Attempt: l.Attempt,
 			VisibleUntil: f.modelTime(l.VisibleUntil.UnixMilli()),
 		})
 	}
-	return response(claimed, err)
+	return converted
 }
 
 // tokenName returns the model's name for a claim token. The name consists of the command's name

@@ -117,6 +117,9 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 		op.Command, op.Token = c.ID, drawToken(r, s, c)
 		op.Status = rapid.SampledFrom([]model.Status{model.Succeeded, model.Failed, model.Cancelled}).Draw(r, "status")
 		op.Output = rapid.SampledFrom([]string{"one", "two"}).Draw(r, "output")
+		if op.Next = rapid.Bool().Draw(r, "next"); op.Next {
+			op.Span = drawLeaseSpan(r)
+		}
 	case model.Elapse:
 		op.Span = drawElapsed(r, s)
 	}

@@ -31,11 +31,12 @@ func TestRoundTrips_OnePerDeviceCall(t *testing.T) {
 	}{
 		{"claim", func() { lease = f.claimOne() }},
 		{"extend", func() { require.NoError(t, f.deviceCalls(lease)["extend"]()) }},
+		{"result", func() { lease = f.submitAndClaim(lease) }},
 		{"result", func() { f.submitResult(lease, queue.Succeeded) }},
 		{"claim", func() { lease = f.claimOne(claimKey("k"), waitFor(longLease)) }},
 		{"release", func() { require.NoError(t, f.deviceCalls(lease)["release"]()) }},
 	}
-	f.proposeMany(auto, 4)
+	f.proposeMany(auto, 6)
 	for _, tt := range calls {
 		tt.run() // loads the script into the server
 	}

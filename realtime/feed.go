@@ -75,15 +75,19 @@ type actorDetails struct {
 // join adds a socket to its tenant's feed. The caller holds h.mu.
 //
 // A new feed starts at the position at which the socket was registered. It reads the
-// stream at once, because no feed received the wake-ups since then. An existing feed may
+// stream at once, because no feed received the wake-ups since then. So does an existing feed for
+// the socket of a device, whose wake-ups did not concern the feed before. An existing feed may
 // be past that position. Events about the socket's device may then have been read before
 // the socket was added. So join verifies the socket and pushes the number of claimable
 // commands.
 func (h *Hub) join(s *Socket) {
 	f := h.feeds[s.Tenant]
-	if f == nil {
+	created := f == nil
+	if created {
 		f = h.newFeed(s)
 		h.feeds[s.Tenant] = f
+	}
+	if created || s.Device != "" {
 		defer f.wake()
 	}
 	f.mu.Lock()
@@ -124,15 +128,23 @@ func (h *Hub) leave(s *Socket) {
 	}
 }
 
-// wake wakes the tenant's feed. It does nothing if the tenant has no feed on this
-// instance.
-func (h *Hub) wake(tenant string) {
+// wake wakes the feed of the tenant of an event. It does nothing if the tenant has no feed on this
+// instance, or if the event concerns no socket of the feed. Such a feed reads the event at its next
+// wake-up or sweep, together with others.
+func (h *Hub) wake(w store.Wake) {
 	h.mu.Lock()
-	f := h.feeds[tenant]
+	f, s := h.feeds[w.Tenant], h.devices[w.DeviceID]
 	h.mu.Unlock()
-	if f != nil {
+	if f != nil && (s != nil && !w.RoomsOnly || f.isWatched()) {
 		f.wake()
 	}
+}
+
+// isWatched reports whether a socket is subscribed to a room.
+func (f *feed) isWatched() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.rooms) > 0
 }
 
 func (h *Hub) wakeAll() {

@@ -3,7 +3,10 @@ package realtime
 import (
 	"encoding/json"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -42,4 +45,20 @@ func TestEvent_FrameHasTheFieldsOfTheContract(t *testing.T) {
 func requireFields(t *testing.T, want, got map[string]any) {
 	t.Helper()
 	require.ElementsMatch(t, slices.Collect(maps.Keys(want)), slices.Collect(maps.Keys(got)))
+}
+
+// TestSocketEvents_AreThoseThatTheScriptsMark fails if the hub handles an event of a device whose
+// wake-up says that it concerns only the subscribers of rooms.
+func TestSocketEvents_AreThoseThatTheScriptsMark(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("../store/lua/event.lua")
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(script), "local SOCKET_EVENTS = {")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, "}")
+	var marked []string
+	for _, match := range regexp.MustCompile(`\['(\S+)'\]`).FindAllStringSubmatch(list, -1) {
+		marked = append(marked, match[1])
+	}
+	require.ElementsMatch(t, append(slices.Collect(maps.Keys(rightsEvents)), "command.cancel_requested"), marked)
 }

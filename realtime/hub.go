@@ -174,7 +174,7 @@ func (h *Hub) HandleWake(w store.Wake) {
 	case w.Connection != "":
 		h.recheckDevice(w.DeviceID, w.Connection)
 	default:
-		h.wake(w.Tenant)
+		h.wake(w)
 	}
 }
 

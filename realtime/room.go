@@ -59,7 +59,7 @@ func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed,
 		return Subscribed{}, errClosed
 	}
 	result := Subscribed{Room: room}
-	from := f.currentPosition()
+	from, first := f.startPosition(ctx)
 	if since != "" {
 		var err error
 		if from, result.Reason, err = f.resume(ctx, since, from); err != nil {
@@ -71,9 +71,36 @@ func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed,
 	if err := f.subscribe(sub); err != nil {
 		return Subscribed{}, err
 	}
+	if first {
+		f.wake()
+	}
 	result.Offset = from.String()
 	result.start = func() { f.catchUp(sub) }
 	return result, nil
+}
+
+// startPosition returns the position at which a new subscription starts: that of the feed. A feed
+// without subscriptions is woken only by events of its devices, and may be far behind. The first
+// subscription therefore advances the feed to the end of the stream. The caller must then wake the
+// feed once it is subscribed, because it may have missed wake-ups since. If the store fails, the
+// subscription starts at most one sweep earlier.
+func (f *feed) startPosition(ctx context.Context) (from store.StreamID, first bool) {
+	if f.isWatched() {
+		return f.currentPosition(), false
+	}
+	if _, last, _, err := f.hub.streamBounds(ctx, f.tenant); err == nil {
+		f.advanceUnwatched(last)
+	}
+	return f.currentPosition(), true
+}
+
+// advanceUnwatched advances the position of the rooms unless a socket is subscribed.
+func (f *feed) advanceUnwatched(to store.StreamID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.rooms) == 0 && to.After(f.position) {
+		f.position = to
+	}
 }
 
 // Unsubscribe removes the socket's subscription to a room. It does nothing if there is no

@@ -41,6 +41,10 @@ type Wake struct {
 	Tenant   string
 	EventID  string // the id of the event in the tenant's stream
 
+	// RoomsOnly reports that the event concerns only the subscribers of rooms, and not the
+	// device's socket. Instances of earlier releases never say so.
+	RoomsOnly bool
+
 	// Connection is the id of a socket. If Kick is true, the socket must be closed.
 	// Otherwise the device has just opened it. A wake-up with a Connection has no event.
 	Connection string
@@ -132,6 +136,6 @@ func parseWake(payload string) Wake {
 	case "cut-off":
 		return Wake{Tenant: f[2], CutOff: true}
 	default:
-		return Wake{Ready: kind == "ready", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
+		return Wake{Ready: kind == "ready", RoomsOnly: kind == "room", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
 	}
 }

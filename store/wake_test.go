@@ -92,7 +92,7 @@ func TestListen_ReceivesEveryEventWithItsStreamID(t *testing.T) {
 				last = append(last, entries[0].ID)
 				return err
 			}))
-			l.receives(store.Wake{Ready: ready, DeviceID: d.ID, Tenant: d.Tenant, EventID: last[0]})
+			l.receives(store.Wake{Ready: ready, RoomsOnly: !ready, DeviceID: d.ID, Tenant: d.Tenant, EventID: last[0]})
 		}
 	})
 }

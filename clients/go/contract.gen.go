@@ -1250,6 +1250,9 @@ type RecordedResult struct {
 	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
 	CommandID string `json:"commandId"`
 
+	// Commands With `next`, the command to execute next under its own lease, or an empty list. Absent without `next`.
+	Commands []ClaimedCommand `json:"commands,omitzero"`
+
 	// Duplicate Whether the same result was recorded before.
 	Duplicate bool `json:"duplicate"`
 
@@ -1343,12 +1346,18 @@ type ResultRequest struct {
 	// ExecutedAt The time at which the device started the command, by its own clock. It is shown and not computed with.
 	ExecutedAt time.Time `json:"executedAt,omitempty,omitzero"`
 
+	// Next Whether to claim the next command of the device in the same call.
+	Next bool `json:"next,omitempty,omitzero"`
+
 	// Output The output of the command, for people, in UTF-8. Truncate it to the limit before sending.
 	Output string `json:"output,omitempty,omitzero"`
 
 	// Status `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
 	// cancellation was requested.
 	Status ResultStatus `json:"status"`
+
+	// VisibilityTimeoutMs The duration of the lease of the next command, in milliseconds. Without `next` it is ignored.
+	VisibilityTimeoutMs int `json:"visibilityTimeoutMs,omitempty,omitzero"`
 }
 
 // ResultStatus `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because

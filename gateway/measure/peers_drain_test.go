@@ -72,7 +72,7 @@ func (c *caller) drainHTTP(_ testing.TB, at child) (next func() error, end func(
 	}, func() {}
 }
 
-// drainSocket claims and finishes commands over a socket.
+// drainSocket finishes commands over a socket. Each result claims the next command.
 func (c *caller) drainSocket(t testing.TB, at child) (next func() error, end func()) {
 	t.Helper()
 	gate, err := client.New(at.URL)
@@ -80,20 +80,24 @@ func (c *caller) drainSocket(t testing.TB, at child) (next func() error, end fun
 		t.Error(err)
 	}
 	socket := gate.DeviceWithToken(client.Bearer(c.loginToken)).Connect(t.Context(), client.DeviceSocketConfig{})
-	return func() error {
-			claimed, err := socket.Claim(t.Context(), client.ClaimRequest{})
-			if err != nil {
+	var claimed []client.ClaimedCommand
+	next = func() (err error) {
+		if len(claimed) == 0 {
+			if claimed, err = socket.Claim(t.Context(), client.ClaimRequest{}); err != nil {
 				return err
 			}
-			if len(claimed) != 1 {
-				return errNoCommand
-			}
-			_, err = socket.SubmitResult(t.Context(), claimed[0].ID, client.ResultRequest{
-				ClaimToken: claimed[0].ClaimToken, Status: "succeeded", Output: "done",
-			})
-			return err
-		}, func() {
-			socket.Close()
-			<-socket.Done()
 		}
+		if len(claimed) != 1 {
+			return errNoCommand
+		}
+		recorded, err := socket.SubmitResult(t.Context(), claimed[0].ID, client.ResultRequest{
+			ClaimToken: claimed[0].ClaimToken, Status: "succeeded", Output: "done", Next: true,
+		})
+		claimed = recorded.Commands
+		return err
+	}
+	return next, func() {
+		socket.Close()
+		<-socket.Done()
+	}
 }

@@ -26,86 +26,16 @@
 --@include store/idempotency
 --@include store/reply
 --@include command
---@include fence
+--@include claim_ready
 local device = device_at(1, 1)
-local memory_key = KEYS[16]
-local limit, timeout, fingerprint, settle_limit = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-local TOKENS = 17 -- index of the first claim token in ARGV
+local memory_key, fingerprint = KEYS[16], ARGV[8]
 local now = clock()
-
--- reply returns the script's reply with the claimed commands.
-local function reply(claimed)
-  local max_waiting = #claimed == 0 and redis.call('HGET', device.usage, 'waitingClaims:limit') or ''
-  return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))
-end
-
--- read_command returns the state and the body of a command. The state is nil if the record is
--- missing or invalid, and the body is false if it is missing.
-local function read_command(id)
-  local raw, body = read_fields(device.commands, id, body_field(id))
-  local c = parse_command(device, raw)
-  return c, body
-end
-
--- replay returns the commands that an earlier claim with the same Idempotency-Key
--- claimed. It omits commands whose lease from that claim has ended. An instance of an earlier
--- release stores token, not sealed, and hash instead of claim. It omits commands without hash,
--- because it could not open the token. The gateway verifies every returned command, and sets one
--- aside that lacks the approval that it needs.
-local function replay(answer)
-  local claimed = {}
-  for _, earlier in ipairs(cjson.decode(answer)) do
-    local c, body = read_command(earlier.id)
-    if c and body and c.status == 'claimed' and c.visible > now and c.token == (earlier.claim or earlier.hash) then
-      claimed[#claimed + 1] = { earlier.id, device.state, body, earlier.sealed or earlier.token }
-    end
-  end
-  return claimed
-end
-
--- next_claimable returns the id, the state and the body of the first command in the ready set
--- that may be claimed. It returns nil if no command may be claimed. It removes the commands
--- ahead of the returned one from the ready set, because they may not be claimed.
-local function next_claimable()
-  while true do
-    local id = redis.call('ZRANGE', device.ready, 0, 0)[1]
-    if not id then
-      return nil
-    end
-    local c, body = read_command(id)
-    if not (c and body) then
-      quarantine(device, id)
-    elseif c.status ~= 'queued' then
-      remove_ready(device, id)
-    elseif lacks_approval(c) then
-      quarantine(device, id)
-    elseif not settle(device, id, c, now) then
-      return id, c, body
-    end
-  end
-end
-
--- claim starts a lease on a command.
-local function claim(id, c, token_hash)
-  unlist(device, id, c)
-  replace_token(c, token_hash)
-  c.status = 'claimed'
-  c.attempt, c.claims = c.attempt + 1, c.claims + 1
-  c.claimed, c.first = now, c.first or now
-  c.visible = math.min(now + timeout, c.first + EXECUTION_CAP)
-  record_claim(c, now)
-  save_command(device, id, c)
-  redis.call('ZADD', device.leases, ms(c.visible), id)
-  schedule(device, id, c)
-  emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, data = { attempt = c.attempt } })
-end
 
 local refused = check_login(device.record, device.tenant, now, 14, 10)
 if refused then
   return refused
 end
--- Without a login to check, a suspended device still claims nothing.
-if ARGV[10] == '' and redis.call('HGET', device.record, 'status') == 'suspended' then
+if is_suspended(device, 10) then
   return refuse('unauthorized', 'device_inactive')
 end
 local answer
@@ -113,25 +43,9 @@ answer, refused = recall(memory_key, fingerprint)
 if refused then
   return refused
 end
-local claimed = answer and replay(answer) or {}
-if #claimed > 0 then
-  return reply(claimed)
-end
-
-settle_leases(device, now, settle_limit)
-local memory, last_visible = {}, now
-while #claimed < limit do
-  local id, c, body = next_claimable()
-  if not id then
-    break
-  end
-  local sealed, token_hash = ARGV[TOKENS + 2 * #claimed], ARGV[TOKENS + 1 + 2 * #claimed]
-  claim(id, c, token_hash)
-  claimed[#claimed + 1] = { id, device.state, body, sealed }
-  memory[#memory + 1] = { id = id, sealed = sealed, claim = token_hash }
-  last_visible = math.max(last_visible, c.visible)
-end
-if #claimed > 0 then
-  remember(memory_key, fingerprint, memory, last_visible - now)
-end
-return reply(claimed)
+local claimed = claim_ready(device, now, {
+  answer = answer, key = memory_key, fingerprint = fingerprint,
+  limit = tonumber(ARGV[6]), timeout = tonumber(ARGV[7]), settle_limit = tonumber(ARGV[9]), tokens = 17,
+})
+local max_waiting = #claimed == 0 and redis.call('HGET', device.usage, 'waitingClaims:limit') or ''
+return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))

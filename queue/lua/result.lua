@@ -1,7 +1,8 @@
--- result records the result of a command.
+-- result records the result of a command. On request it also claims the device's next command.
 -- KEYS[1..13]  the device's key set
 -- KEYS[14..15] the login's record and the device's rate limit
 -- KEYS[16]     the command's result
+-- KEYS[17]     the stored answer of the claim; only if the next command is claimed
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      hash of the claim token
@@ -9,24 +10,46 @@
 -- ARGV[9]      fingerprint of the result
 -- ARGV[10]     the result, as JSON
 -- ARGV[11..17] the arguments of the check of the login
--- Returns {"ok", events, state, 1 for a duplicate}
+-- ARGV[18]     length of the lease of the next command, in ms; this and the following only if the
+--              next command is claimed
+-- ARGV[19]     fingerprint of the claim
+-- ARGV[20]     maximum number of expired leases to settle
+-- ARGV[21..22] sealed claim token of the next command, and its hash
+-- Returns {"ok", events, state, 1 for a duplicate, now, quarantined ids,
+--         {command id, state, body, sealed claim token} of the next command, if one was claimed}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded,
 --       command_finished; all but the first contain the command's state. Refuses with
 --       unauthorized or rate_limited as device/login_check does
 -- Guarantees that only one result is recorded, and that the same result may be submitted
 -- again. The newest claim may submit its result even after the lease has expired. If such a
--- result is a success, the retries of the command that are not claimed yet are cancelled.
+-- result is a success, the retries of the command that are not claimed yet are cancelled. The next
+-- command is claimed as in claim.lua, and only if the result is recorded. The same result returns
+-- the same next command while its lease lasts.
 --@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/event
+--@include store/idempotency
 --@include store/reply
 --@include command
+--@include claim_ready
 --@include fence
 local device = device_at(1, 1)
-local result_key = KEYS[16]
+local result_key, memory_key = KEYS[16], KEYS[17]
 local id, token_hash, status, fingerprint, result = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local now = clock()
+
+-- reply returns the script's reply. If the request asks for it, reply claims the next command.
+local function reply(duplicate)
+  local state, claimed = device.state, {}
+  if memory_key and not is_suspended(device, 11) then
+    claimed = claim_ready(device, now, {
+      answer = stored_reply(memory_key, ARGV[19]), key = memory_key, fingerprint = ARGV[19],
+      limit = 1, timeout = tonumber(ARGV[18]), settle_limit = tonumber(ARGV[20]), tokens = 21,
+    })
+  end
+  return ok(state, duplicate, now, quarantined(), unpack(claimed))
+end
 
 local refused = check_login(device.record, device.tenant, now, 14, 11)
 if refused then
@@ -45,7 +68,7 @@ if refused then
 end
 if c.result then
   if c.result == fingerprint then
-    return ok(device.state, 1)
+    return reply(1)
   end
   return refuse('command_finished', device.state)
 end
@@ -84,4 +107,4 @@ redis.call('SET', result_key, result, 'PX', ms(device.retention))
 emit(device, now, 'command.' .. status, {
   session = c.session, command = id, request = c.request, data = { attempt = c.attempt, late = late },
 })
-return ok(device.state, 0)
+return reply(0)

@@ -161,7 +161,8 @@ func fifoWithinPriority(s Step) bool {
 	if !slices.IsSortedFunc(s.After.Index.Ready, order) {
 		return false
 	}
-	if s.Operation.Kind != Claim || len(s.After.Index.Ready) == 0 {
+	claims := s.Operation.Kind == Claim || s.Operation.Next
+	if !claims || len(s.After.Index.Ready) == 0 {
 		return true
 	}
 	first := s.After.Index.Ready[0]

@@ -11,6 +11,12 @@ func (m *Model) claim(op Operation) Response {
 	if m.state.Device == "suspended" {
 		return Response{Code: "unauthorized"}
 	}
+	return m.claimReady(op, op.Span)
+}
+
+// claimReady claims commands for a device that is not suspended. The operation identifies the
+// request, and span is the length of the leases.
+func (m *Model) claimReady(op Operation, span int64) Response {
 	if remembered := m.recall(op); remembered != nil {
 		live := m.liveLeases(*remembered)
 		if remembered.Code != "ok" || len(live.Leases) > 0 {
@@ -24,7 +30,7 @@ func (m *Model) claim(op Operation) Response {
 		if !found {
 			break
 		}
-		lease := m.lease(c, op.Span)
+		lease := m.lease(c, span)
 		response.Leases, until = append(response.Leases, lease), max(until, lease.VisibleUntil)
 	}
 	if len(response.Leases) > 0 {
@@ -138,10 +144,21 @@ func (m *Model) release(op Operation) Response {
 	return Response{Code: "ok", Status: c.Status}
 }
 
-// submitResult records a result. The result replaces a status that a deadline has set, because
+// submitResult records a result. On request it then claims the next command. The same result
+// returns the same lease until that ends, whatever its length.
+func (m *Model) submitResult(op Operation) Response {
+	response := m.recordResult(op)
+	if response.Code == "ok" && op.Next && m.state.Device != "suspended" {
+		request := Operation{Kind: Claim, Key: "after " + op.Token, Limit: 1}
+		response.Leases = m.claimReady(request, op.Span).Leases
+	}
+	return response
+}
+
+// recordResult records a result. The result replaces a status that a deadline has set, because
 // only the device knows the outcome. It does not replace the status of a command that a user
 // cancelled while it was not claimed.
-func (m *Model) submitResult(op Operation) Response {
+func (m *Model) recordResult(op Operation) Response {
 	c, result := m.state.Commands[op.Command], string(op.Status)+" "+op.Output
 	m.settle(&c)
 	if code := c.checkToken(op.Token); code != "ok" {

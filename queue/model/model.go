@@ -28,7 +28,7 @@ const (
 	Claim        Kind = "claim"        // claims commands; uses Limit, Key, and Span (length of the leases)
 	Extend       Kind = "extend"       // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
 	Release      Kind = "release"      // releases a claim; uses Command and Token
-	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status and Output
+	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status, Output, and Next with Span (length of the next lease)
 	Suspend      Kind = "suspend"      // suspends the device
 	Resume       Kind = "resume"       // ends the suspension of the device
 	Decommission Kind = "decommission" // decommissions the device
@@ -53,6 +53,7 @@ type Operation struct {
 	SoleUser    bool   // the tenant has no other user
 	Status      Status // status of a submitted result
 	Output      string // output of a submitted result
+	Next        bool   // the result claims the next command
 }
 
 // Response is the reply to an operation.
@@ -68,7 +69,7 @@ type Response struct {
 	Duplicate       bool
 }
 
-// Lease is one command in the response to a claim.
+// Lease is one command in the response to a claim, or to a result that claims the next command.
 type Lease struct {
 	Command      string
 	Token        string

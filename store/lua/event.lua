@@ -11,6 +11,13 @@ local TIMELINE_PARTS = 30
 -- passed.
 local SYSTEM = 'system'
 
+-- SOCKET_EVENTS are the events that the gateway acts on for the device's socket: it notifies the
+-- device, or checks the device's rights. Commands that can be claimed are announced with e.ready.
+local SOCKET_EVENTS = {
+  ['command.cancel_requested'] = true, ['device.registered'] = true, ['device.suspended'] = true,
+  ['device.decommissioned'] = true, ['device.logins_revoked'] = true,
+}
+
 -- append_event adds an event to the tenant's stream and its type to the reply. It returns the id of
 -- the event.
 local function append_event(stream_key, kind, fields)
@@ -69,7 +76,7 @@ local function emit(device, now, kind, e)
   local id = append_event(device.stream, kind, fields)
   redis.call('XADD', device.timeline, 'MINID', '~', ms(now - device.retention), '*', unpack(fields))
   keep_timeline(device)
-  wake(e.ready and 'ready' or 'event', device.id, device.tenant, id)
+  wake(e.ready and 'ready' or SOCKET_EVENTS[kind] and 'event' or 'room', device.id, device.tenant, id)
 end
 
 -- reason_data returns the data of an event whose only data is a reason. It returns nil

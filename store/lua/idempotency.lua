@@ -5,19 +5,29 @@
 --@include store/base
 --@include store/reply
 
--- recall returns the reply that remember stored for the same request. It returns nil if
--- no reply is stored. If the reply belongs to a different request, the second value is
--- the refusal.
-local function recall(key, fingerprint, earlier)
+-- stored_reply returns the reply that remember stored for the same request. It returns nil if
+-- no reply is stored. If the reply belongs to a different request, the second value is true.
+local function stored_reply(key, fingerprint, earlier)
   local stored = key and redis.call('GET', key)
   if not stored then
     return nil
   end
   local first = string.sub(stored, 1, #fingerprint)
   if first ~= fingerprint and first ~= earlier then
-    return nil, refuse('idempotency_key_reused')
+    return nil, true
   end
   return string.sub(stored, #fingerprint + 1)
+end
+
+-- recall returns the reply that remember stored for the same request. It returns nil if
+-- no reply is stored. If the reply belongs to a different request, the second value is
+-- the refusal.
+local function recall(key, fingerprint, earlier)
+  local reply, reused = stored_reply(key, fingerprint, earlier)
+  if reused then
+    return nil, refuse('idempotency_key_reused')
+  end
+  return reply
 end
 
 -- remember stores the reply to a request, a table, under key as JSON for ttl milliseconds.

@@ -2,6 +2,8 @@
 -- misses it finds the change in the event stream or in its own records. The Go function
 -- parseWake parses it.
 --   kind "ready", "event"  id is the id of an event
+--   kind "room"            the same, for an event that concerns only the subscribers of rooms. An
+--                          instance of an earlier release takes it for "event"
 --   kind "socket", "kick"  id is the id of a connection
 --   kind "logout"          tenant and id are "-"
 --   kind "cut-off"         device_id and id are "-"

@@ -44,7 +44,7 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 			w.releaseSlot()
 			w.release(base, command, "the device is shutting down")
 		default:
-			if err := w.accept(base, command); err != nil {
+			if err := w.accept(base, command, true); err != nil {
 				sleep(ctx, delay.delay(err))
 				continue
 			}
@@ -162,15 +162,16 @@ func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 }
 
 // accept starts a claimed command in the slot that the caller has acquired. If the command does
-// not start, accept frees the slot.
-func (w *worker) accept(base context.Context, command Command) error {
-	known, found, err := w.journal.reclaim(command)
+// not start, accept frees the slot. byKey reports whether the command was claimed with the claim
+// key, and not with a result.
+func (w *worker) accept(base context.Context, command Command, byKey bool) error {
+	known, found, err := w.journal.reclaim(command, byKey)
 	if found {
 		w.releaseSlot()
 		w.handleReclaimed(base, known)
 		return err
 	}
-	w.start(base, command, w.record(command, w.handlerFor(command.Type)))
+	w.start(base, command, w.record(command, w.handlerFor(command.Type), byKey))
 	return nil
 }
 

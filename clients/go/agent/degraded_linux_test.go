@@ -157,12 +157,12 @@ func TestDegraded_CleaningCommandIsRecorded(t *testing.T) {
 	dir := newDisk(t)
 	path := filepath.Join(dir, "device.json.journal")
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	fillDisk(t, dir)
-	for n := 2; j.begin(testCommand(n), false) == nil; n++ {
+	for n := 2; j.begin(testCommand(n), false, true) == nil; n++ {
 	}
 	require.Error(t, j.health())
-	require.NoError(t, j.beginWithReserve(testCommand(1000), false))
+	require.NoError(t, j.beginWithReserve(testCommand(1000), false, true))
 	require.Contains(t, storedIDs(t, path), "cmd_1000")
 	require.NoFileExists(t, path+".reserve")
 }

@@ -25,6 +25,7 @@ type fakeGateway struct {
 
 	mu         sync.Mutex
 	commands   []string                     // JSON of the commands to return, one for each claim
+	next       []string                     // JSON of the commands to return to results that claim, one for each
 	claimKeys  []string                     // idempotency keys of the claims that arrived
 	extends    int                          // number of lease extensions
 	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
@@ -101,7 +102,11 @@ func (g *fakeGateway) reply(path string, header http.Header, body []byte) string
 	var result fieldgate.ResultRequest
 	_ = json.Unmarshal(body, &result)
 	g.results[id] = result
-	return `{"commandId":"` + id + `","status":"succeeded","late":false,"duplicate":false}`
+	next := ""
+	if result.Next && len(g.next) > 0 {
+		next, g.next = g.next[0], g.next[1:]
+	}
+	return `{"commandId":"` + id + `","status":"succeeded","late":false,"duplicate":false,"commands":[` + next + `]}`
 }
 
 // awaitResult waits for the result of a command and returns it.

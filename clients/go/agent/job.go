@@ -42,17 +42,18 @@ func refuse(code, reason string) registered {
 
 // record records that a command is about to run with handler r, and returns the handler to run.
 // If the journal cannot be written, a repeatable command runs nevertheless. Another command must
-// not run unrecorded, so record returns a handler that refuses it.
-func (w *worker) record(command Command, r registered) registered {
+// not run unrecorded, so record returns a handler that refuses it. byKey reports whether the command
+// was claimed with the claim key.
+func (w *worker) record(command Command, r registered, byKey bool) registered {
 	begin := w.journal.begin
 	if r.freesSpace {
 		begin = w.journal.beginWithReserve
 	}
-	err := begin(command, r.repeatable)
+	err := begin(command, r.repeatable, byKey)
 	if err == nil {
 		return r
 	}
-	w.journal.hold(command)
+	w.journal.hold(command, byKey)
 	if r.repeatable {
 		w.log.Warn("writing the journal failed, running a repeatable command unrecorded", "command", command.ID, "error", err)
 		return r
@@ -62,7 +63,8 @@ func (w *worker) record(command Command, r registered) registered {
 }
 
 // start runs a command that the journal has recorded. It takes over the slot that the caller has
-// acquired, and returns immediately. The slot is freed when the command ends.
+// acquired, and returns immediately. The slot is freed when the command has ended. If the result
+// claims the next command, the slot is kept for that command.
 func (w *worker) start(base context.Context, command Command, r registered) {
 	j := &job{command: command, start: time.Now()}
 	j.ctx, j.cancel = context.WithCancelCause(base)
@@ -70,40 +72,46 @@ func (w *worker) start(base context.Context, command Command, r registered) {
 	w.jobs[command.ID] = j
 	w.mu.Unlock()
 	w.handling.Go(func() {
-		defer w.releaseSlot()
 		leased, stopExtending := context.WithCancel(base)
 		extending := sync.WaitGroup{}
 		extending.Go(func() { w.keepLease(leased, j) })
 		result := w.execute(j, r)
 		stopExtending()
 		extending.Wait()
-		w.finish(base, j, r, result)
+		if !w.finish(base, j, r, result) {
+			w.releaseSlot()
+		}
 	})
 }
 
 // finish records the result of a job and submits it. If the shutdown stopped a repeatable job,
-// finish releases the command instead, so that it can run again.
-func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) {
+// finish releases the command instead, so that it can run again. It reports whether the submission
+// has taken over the slot of the job.
+func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) (keepsSlot bool) {
 	w.mu.Lock()
 	delete(w.jobs, j.command.ID)
 	w.mu.Unlock()
 	if w.isClosed() || j.restarts {
-		return
+		return false
 	}
 	if errors.Is(context.Cause(j.ctx), ErrShutdown) && result.Status != fieldgate.ResultStatusSucceeded {
 		switch {
 		case r.continues:
-			return // the next start calls the RestartHandler again
+			return false // the next start calls the RestartHandler again
 		case r.repeatable:
 			w.releaseJob(base, j)
-			return
+			return false
 		}
+	}
+	if w.wantsNext(result) {
+		result.Next, result.VisibilityTimeoutMs = true, int(w.config.Lease.Milliseconds())
 	}
 	if err := w.journal.recordResult(j.command.ID, result); err != nil {
 		w.log.Error("recording a result failed, submitting it from memory", "command", j.command.ID, "error", err)
 	}
 	w.log.Info("finished", "command", j.command.ID, "status", result.Status, "durationMs", result.DurationMs)
-	w.submitResult(base, j.command.ID)
+	w.submit(base, j.command.ID, &slot{worker: w, held: result.Next})
+	return result.Next
 }
 
 // releaseJob releases the claim of a job, and removes its command from the journal, so that the

@@ -64,7 +64,7 @@ func newCrashedState(t testing.TB, crashes int) (state string) {
 	j, err := openJournal(state+".journal", machineID(), unlocked, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer j.close()
-	require.NoError(t, j.begin(Command{ID: "cmd_1", ClaimToken: "token", Type: "a"}, true))
+	require.NoError(t, j.begin(Command{ID: "cmd_1", ClaimToken: "token", Type: "a"}, true, true))
 	for range crashes - 1 {
 		require.NoError(t, j.beginRerun("cmd_1"))
 	}

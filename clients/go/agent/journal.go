@@ -138,32 +138,45 @@ func (j *journal) renewKey() {
 	j.key, j.keyStored = rand.Text(), false
 }
 
-// begin records that a command is about to run, and replaces the claim key. After an error of
-// begin, the command must not run.
-func (j *journal) begin(command Command, repeatable bool) error {
+// begin records that a command is about to run. It replaces the claim key if the command was claimed
+// with that key. After an error of begin, the command must not run.
+func (j *journal) begin(command Command, repeatable, byKey bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type}
 	if repeatable {
 		e.Command = &command
 	}
-	key := rand.Text()
-	if err := j.append(record{Key: key, Machine: j.machine, Entry: &e}, true); err != nil {
+	if err := j.appendEntry(&e, byKey); err != nil {
 		return err
 	}
-	j.key, j.keyStored = key, true
 	j.put(e)
 	j.compact()
 	return nil
 }
 
+// appendEntry writes an entry. With newKey it also replaces the claim key, in the same record. While
+// a command that was claimed with a result begins, a claim with the key may be in progress, so
+// the key stays.
+func (j *journal) appendEntry(e *entry, newKey bool) error {
+	if !newKey {
+		return j.append(record{Entry: e}, true)
+	}
+	key := rand.Text()
+	err := j.append(record{Key: key, Machine: j.machine, Entry: e}, true)
+	if err == nil {
+		j.key, j.keyStored = key, true
+	}
+	return err
+}
+
 // beginWithReserve is begin for a command that frees space. If the disk has no space for the
 // record, beginWithReserve spends the reserve and tries again.
-func (j *journal) beginWithReserve(command Command, repeatable bool) error {
-	err := j.begin(command, repeatable)
+func (j *journal) beginWithReserve(command Command, repeatable, byKey bool) error {
+	err := j.begin(command, repeatable, byKey)
 	if err != nil && j.spendReserve() {
 		j.log.Warn("removed the reserve to record a command that frees space", "command", command.ID)
-		return j.begin(command, repeatable)
+		return j.begin(command, repeatable, byKey)
 	}
 	return err
 }
@@ -174,12 +187,16 @@ func (j *journal) spendReserve() bool {
 	return j.reserve.spend()
 }
 
-// hold keeps a command in memory that begin could not record, and replaces the claim key. The
-// command is either repeatable or does not run. Its result is submitted from memory.
-func (j *journal) hold(command Command) {
+// hold keeps a command in memory that begin could not record, and replaces the claim key if the
+// command was claimed with it. The command is either repeatable or does not run. Its result is
+// submitted from memory.
+func (j *journal) hold(command Command, byKey bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.key, j.keyStored, j.behind = rand.Text(), false, true
+	if byKey {
+		j.key, j.keyStored = rand.Text(), false
+	}
+	j.behind = true
 	j.put(entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type})
 }
 
@@ -224,10 +241,10 @@ func (j *journal) continueAfter(command Command, note string) error {
 }
 
 // reclaim handles the claim of a command that may already be in the journal. It reports whether
-// the journal has the command. If so, reclaim stores the new claim token and replaces the claim
-// key. The result is then submitted with the new token, even if it was submitted before. After a
-// write error, the token is kept in memory and the claim key stays.
-func (j *journal) reclaim(command Command) (known entry, found bool, err error) {
+// the journal has the command. If so, reclaim stores the new claim token, and replaces the claim
+// key if the command was claimed with it. The result is then submitted with the new token, even if
+// it was submitted before. After a write error, the token is kept in memory and the claim key stays.
+func (j *journal) reclaim(command Command, byKey bool) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e, found := j.entries[command.ID]
@@ -236,11 +253,7 @@ func (j *journal) reclaim(command Command) (known entry, found bool, err error) 
 	}
 	changed := *e
 	changed.Token, changed.Submitted = command.ClaimToken, false
-	key := rand.Text()
-	err = j.append(record{Key: key, Machine: j.machine, Entry: &changed}, true)
-	if err == nil {
-		j.key, j.keyStored = key, true
-	}
+	err = j.appendEntry(&changed, byKey)
 	j.put(changed)
 	j.compact()
 	return changed, true, err

@@ -48,9 +48,9 @@ func TestJournal_EntriesSurviveRestart(t *testing.T) {
 	j := openTestJournal(t, path)
 	key, err := j.claimKey()
 	require.NoError(t, err)
-	require.NoError(t, j.begin(testCommand(1), false))
-	require.NoError(t, j.begin(testCommand(2), true))
-	require.NoError(t, j.begin(testCommand(3), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
+	require.NoError(t, j.begin(testCommand(2), true, true))
+	require.NoError(t, j.begin(testCommand(3), false, true))
 	require.NoError(t, j.recordResult("cmd_2", succeeded("done")))
 	require.NoError(t, j.recordResult("cmd_3", succeeded("done")))
 	j.markSubmitted("cmd_3", "token-3")
@@ -133,10 +133,10 @@ func TestJournal_TornRecordLosesOnlyItself(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.NoError(t, j.begin(testCommand(2), false))
+	require.NoError(t, j.begin(testCommand(2), false, true))
 	more, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for cut := len(whole); cut < len(more); cut++ {
@@ -144,7 +144,7 @@ func TestJournal_TornRecordLosesOnlyItself(t *testing.T) {
 		require.NoError(t, os.WriteFile(torn, more[:cut], 0o600))
 		after := openTestJournal(t, torn)
 		require.Len(t, after.list(), 1, "cut at %d", cut)
-		require.NoError(t, after.begin(testCommand(3), false))
+		require.NoError(t, after.begin(testCommand(3), false, true))
 		require.Len(t, openTestJournal(t, torn).list(), 2, "cut at %d", cut)
 		after.close()
 	}
@@ -153,11 +153,11 @@ func TestJournal_TornRecordLosesOnlyItself(t *testing.T) {
 func TestJournal_TrailingZerosAreTruncated(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
-	require.NoError(t, openTestJournal(t, path).begin(testCommand(1), false))
+	require.NoError(t, openTestJournal(t, path).begin(testCommand(1), false, true))
 	appendTo(t, path, strings.Repeat("\x00", 4096))
 	j := openTestJournal(t, path)
 	require.Len(t, j.list(), 1)
-	require.NoError(t, j.begin(testCommand(2), false))
+	require.NoError(t, j.begin(testCommand(2), false, true))
 	require.Len(t, openTestJournal(t, path).list(), 2)
 	require.NoFileExists(t, path+".damaged")
 }
@@ -166,8 +166,8 @@ func TestJournal_DamagedLineIsSkippedAndFileIsCopied(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
-	require.NoError(t, j.begin(testCommand(2), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
+	require.NoError(t, j.begin(testCommand(2), false, true))
 	key := j.key
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -207,9 +207,9 @@ func TestJournal_FullDiskRefusesBegin(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	undo := failWrites(t, j)
-	require.Error(t, j.begin(testCommand(2), false))
+	require.Error(t, j.begin(testCommand(2), false, true))
 	require.Error(t, j.health())
 	_, err := j.claimKey()
 	require.NoError(t, err, "a device with a full disk cannot be diagnosed")
@@ -221,7 +221,7 @@ func TestJournal_FullDiskRefusesBegin(t *testing.T) {
 	_, err = j.claimKey()
 	require.NoError(t, err)
 	require.NoError(t, j.health())
-	require.NoError(t, j.begin(testCommand(3), false))
+	require.NoError(t, j.begin(testCommand(3), false, true))
 	next := openTestJournal(t, path)
 	require.Equal(t, j.list(), next.list())
 	require.Len(t, next.list(), 2)
@@ -233,7 +233,7 @@ func TestJournal_SizeIsBounded(t *testing.T) {
 	j := openTestJournal(t, path)
 	for n := range 3000 {
 		c := testCommand(n)
-		require.NoError(t, j.begin(c, false))
+		require.NoError(t, j.begin(c, false, true))
 		require.NoError(t, j.recordResult(c.ID, succeeded(strings.Repeat("x", 2000))))
 		j.markSubmitted(c.ID, c.ClaimToken)
 	}
@@ -242,7 +242,7 @@ func TestJournal_SizeIsBounded(t *testing.T) {
 	require.Less(t, info.Size(), int64(4<<20))
 	next := openTestJournal(t, path)
 	require.LessOrEqual(t, len(next.list()), maxEntries+1)
-	_, found, err := next.reclaim(testCommand(2999))
+	_, found, err := next.reclaim(testCommand(2999), true)
 	require.NoError(t, err)
 	require.True(t, found, "the newest entry was pruned")
 	require.Equal(t, []string{filepath.Base(path) + ".reserve"}, otherFiles(t, path))
@@ -265,7 +265,7 @@ func TestJournal_UnsubmittedResultsAreNotPruned(t *testing.T) {
 	t.Parallel()
 	j := openTestJournal(t, newJournalPath(t))
 	for n := range maxEntries + 10 {
-		require.NoError(t, j.begin(testCommand(n), false))
+		require.NoError(t, j.begin(testCommand(n), false, true))
 		require.NoError(t, j.recordResult(testCommand(n).ID, succeeded("done")))
 	}
 	j.markSubmitted("cmd_5", "token-5")
@@ -278,12 +278,12 @@ func TestJournal_ReclaimedCommandIsSubmittedUnderNewestClaim(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	require.NoError(t, j.recordResult("cmd_1", succeeded("done")))
 	j.markSubmitted("cmd_1", "token-1")
 	reclaimed := testCommand(1)
 	reclaimed.ClaimToken = "token-9"
-	_, found, err := j.reclaim(reclaimed)
+	_, found, err := j.reclaim(reclaimed, true)
 	require.NoError(t, err)
 	require.True(t, found)
 	j.markSubmitted("cmd_1", "token-1") // a late response to the submission under the first claim
@@ -299,10 +299,10 @@ func TestJournal_RemovedCommandMayBeginAgain(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), true))
+	require.NoError(t, j.begin(testCommand(1), true, true))
 	require.NoError(t, j.remove("cmd_1"))
 	require.Empty(t, openTestJournal(t, path).list())
-	_, found, err := j.reclaim(testCommand(1))
+	_, found, err := j.reclaim(testCommand(1), true)
 	require.NoError(t, err)
 	require.False(t, found)
 }
@@ -316,19 +316,19 @@ func TestJournal_RewriteContainsChangeThatTriggeredIt(t *testing.T) {
 	j := openTestJournal(t, path)
 	for name, change := range map[string]func() error{
 		"claimKey": func() error { j.renewKey(); _, err := j.claimKey(); return err },
-		"begin":    func() error { return j.begin(testCommand(1), false) },
+		"begin":    func() error { return j.begin(testCommand(1), false, true) },
 		"recordResult": func() error {
-			_ = j.begin(testCommand(2), true)
+			_ = j.begin(testCommand(2), true, true)
 			forceRewrite(j)
 			return j.recordResult("cmd_2", succeeded("done"))
 		},
 		"reclaim": func() error {
-			_ = j.begin(testCommand(3), false)
+			_ = j.begin(testCommand(3), false, true)
 			forceRewrite(j)
-			_, _, err := j.reclaim(testCommand(3))
+			_, _, err := j.reclaim(testCommand(3), true)
 			return err
 		},
-		"remove": func() error { _ = j.begin(testCommand(4), true); forceRewrite(j); return j.remove("cmd_4") },
+		"remove": func() error { _ = j.begin(testCommand(4), true, true); forceRewrite(j); return j.remove("cmd_4") },
 	} {
 		forceRewrite(j)
 		require.NoError(t, change(), name)
@@ -345,10 +345,10 @@ func TestJournal_ClosedJournalDoesNotWrite(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	j.close()
 	next := openTestJournal(t, path)
-	require.NoError(t, next.begin(testCommand(2), false))
+	require.NoError(t, next.begin(testCommand(2), false, true))
 	for range 2 { // the second call follows a failed write
 		require.Error(t, j.recordResult("cmd_1", succeeded("too late")))
 	}

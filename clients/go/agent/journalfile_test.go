@@ -43,16 +43,16 @@ func TestJournalFile_FailedRewriteLosesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := openTestJournal(t, newJournalPath(t))
-			require.NoError(t, j.begin(testCommand(1), false))
+			require.NoError(t, j.begin(testCommand(1), false, true))
 			repair := fail(t, j)
 			forceRewrite(j)
 			for n := range 3 {
-				if j.begin(testCommand(2+n), false) == nil {
+				if j.begin(testCommand(2+n), false, true) == nil {
 					require.Contains(t, storedIDs(t, j.file.path), testCommand(2+n).ID, "an acknowledged record is lost")
 				}
 			}
 			repair()
-			require.NoError(t, j.begin(testCommand(9), false))
+			require.NoError(t, j.begin(testCommand(9), false, true))
 			require.NoError(t, j.health())
 			require.Equal(t, j.list(), openTestJournal(t, j.file.path).list())
 		})
@@ -65,9 +65,9 @@ func TestJournalFile_UnsyncedDirectoryRefusesBegin(t *testing.T) {
 	t.Parallel()
 	j := openTestJournal(t, newJournalPath(t))
 	j.file.syncDir = func(string) error { return errors.New("input/output error") }
-	require.Error(t, j.begin(testCommand(1), false))
+	require.Error(t, j.begin(testCommand(1), false, true))
 	j.file.syncDir = syncDir
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	require.NoError(t, j.health())
 }
 
@@ -78,10 +78,10 @@ func TestJournalFile_NothingIsAppendedToTornLine(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
 	j := openTestJournal(t, path)
-	require.NoError(t, j.begin(testCommand(1), false))
+	require.NoError(t, j.begin(testCommand(1), false, true))
 	require.NoError(t, j.recordResult("cmd_1", succeeded("done")))
 	undo := failWrites(t, j)
-	require.Error(t, j.begin(testCommand(2), false))
+	require.Error(t, j.begin(testCommand(2), false, true))
 	appendTo(t, path, `00000000 {"entry":{"id":"cmd_2","tok`)
 	undo()
 	j.file.file = openToAppend(t, path)

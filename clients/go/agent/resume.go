@@ -20,7 +20,7 @@ func (w *worker) resume(ctx, base context.Context) {
 		switch {
 		case e.Submitted:
 		case e.Result != nil:
-			w.submitResult(base, e.ID)
+			w.resubmit(base, e)
 		case e.Continues && e.Command != nil && e.Reruns < maxReruns && w.handlers[e.Type].after != nil:
 			w.resumeAfterRestart(ctx, base, e)
 		case !e.Continues && e.Command != nil && e.Reruns < maxReruns && w.handlers[e.Type].repeatable:
@@ -29,6 +29,16 @@ func (w *worker) resume(ctx, base context.Context) {
 			w.reportInterrupted(base, e.ID)
 		}
 	}
+}
+
+// resubmit submits a result that an earlier run has recorded. If the result claims a command, which
+// the earlier run may have got and lost, resubmit keeps a slot for it.
+func (w *worker) resubmit(base context.Context, e entry) {
+	s := &slot{worker: w}
+	if e.Result.Next {
+		s.acquire()
+	}
+	w.submit(base, e.ID, s)
 }
 
 // reportInterrupted submits a CodeInterrupted failure for a command whose progress is not

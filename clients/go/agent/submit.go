@@ -8,10 +8,14 @@ import (
 
 // submitResult submits the recorded result of a command in the background, and keeps its lease
 // meanwhile. It repeats the call until the gateway has accepted or refused the result.
-func (w *worker) submitResult(base context.Context, id string) {
+func (w *worker) submitResult(base context.Context, id string) { w.submit(base, id, &slot{worker: w}) }
+
+// submit is submitResult, and runs the command that the result claims in the slot s.
+func (w *worker) submit(base context.Context, id string, s *slot) {
 	w.addPendingResults(+1)
 	w.submitting.Go(func() {
 		defer w.addPendingResults(-1)
+		defer s.release()
 		ctx, stop := context.WithCancel(base)
 		defer stop()
 		w.submitting.Go(func() { w.keepResultLease(ctx, id) })
@@ -20,23 +24,29 @@ func (w *worker) submitResult(base context.Context, id string) {
 			if !pending {
 				return
 			}
-			w.submit(base, id, result)
+			w.submitOnce(base, id, result, s)
 		}
 	})
 }
 
-// submit submits a result under one claim. It repeats the call until the gateway has accepted
+// submitOnce submits a result under one claim. It repeats the call until the gateway has accepted
 // or refused the result. A refused result counts as submitted but stays in the journal: if the
 // command is claimed again, the result is submitted again. If the gateway refuses the result as
-// invalid, submit replaces the result in the journal with a failure.
-func (w *worker) submit(base context.Context, id string, result fieldgate.ResultRequest) {
-	recorded, err := w.sendResult(base, id, result)
-	switch {
+// invalid, submitOnce changes the result in the journal.
+func (w *worker) submitOnce(base context.Context, id string, result fieldgate.ResultRequest, s *slot) {
+	recorded, err := w.sendResult(base, id, result, s)
+	switch code := fieldgate.CodeOf(err); {
 	case err == nil:
 		w.log.Info("submitted the result", "command", id, "status", recorded.Status, "late", recorded.Late, "duplicate", recorded.Duplicate)
+		// The next command is recorded first. If the agent dies in between, it submits the result
+		// again and gets the same command.
+		w.startNext(base, recorded.Commands, s)
 	case !isPermanent(err), isAboutSize(err):
 		return // the agent is shutting down, and the result stays in the journal
-	case isInvalidRequest(fieldgate.CodeOf(err)) && !isReplacement(result):
+	case isInvalidRequest(code) && result.Next:
+		w.submitWithoutNext(id, result)
+		return
+	case isInvalidRequest(code) && !isReplacement(result):
 		w.log.Error("replacing a result that the gateway finds invalid", "command", id, "error", err)
 		_ = w.journal.recordResult(id, replacement(result, err))
 		return
@@ -47,19 +57,21 @@ func (w *worker) submit(base context.Context, id string, result fieldgate.Result
 }
 
 // sendResult repeats the call until the gateway has accepted the result, has refused its
-// content, or base ends. It shrinks the result while the link carries only smaller requests.
-func (w *worker) sendResult(base context.Context, id string, result fieldgate.ResultRequest) (fieldgate.RecordedResult, error) {
-	s := submission{full: result, limit: w.uploads.currentLimit()}
+// content, or base ends. It shrinks the result while the link carries only smaller requests. After a
+// failed attempt it frees the slot: the result may take long, and another command may run meanwhile.
+func (w *worker) sendResult(base context.Context, id string, result fieldgate.ResultRequest, s *slot) (fieldgate.RecordedResult, error) {
+	sent := submission{full: result, limit: w.uploads.currentLimit()}
 	for delay := (backoff{}); ; {
 		changed := w.uplink.changes()
-		recorded, err := w.sendOnce(base, id, s.content())
+		recorded, err := w.sendOnce(base, id, sent.content())
 		if err == nil || isPermanent(err) && !isAboutSize(err) {
 			return recorded, err
 		}
+		s.release()
 		if base.Err() == nil {
-			w.log.Warn("submitting a result failed, trying again", "command", id, "bytes", sizeOf(s.content()), "error", err)
+			w.log.Warn("submitting a result failed, trying again", "command", id, "bytes", sizeOf(sent.content()), "error", err)
 		}
-		if w.shrink(base, id, &s, err) {
+		if w.shrink(base, id, &sent, err) {
 			delay = backoff{}
 		}
 		if !w.pause(base, delay.delay(err), changed) {

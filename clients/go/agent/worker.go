@@ -45,11 +45,13 @@ type worker struct {
 
 	metricsError sync.Once // limits the log to one message about invalid metrics
 
-	mu      sync.Mutex
-	jobs    map[string]*job // by command ID
-	orphans map[string]int  // number of abandoned handlers that still run, by command type
-	pending int             // number of results that wait for submission
-	closed  bool            // whether this worker has stopped recording results; the next run then resumes the commands
+	mu          sync.Mutex
+	jobs        map[string]*job // by command ID
+	orphans     map[string]int  // number of abandoned handlers that still run, by command type
+	pending     int             // number of results that wait for submission
+	claiming    bool            // whether results may claim and start commands
+	nextRefused bool            // whether the gateway has refused a result that claims the next command
+	closed      bool            // whether this worker has stopped recording results; the next run then resumes the commands
 }
 
 func newWorker(a *Agent, device identity, journal *journal) *worker {
@@ -81,8 +83,10 @@ func (w *worker) run(ctx context.Context) {
 		w.uplink.awaitFirstAttempt(ctx)
 	}
 	w.background.Go(func() { w.heartbeatLoop(base) })
+	w.setClaiming(true)
 	w.resume(ctx, base)
 	w.claimLoop(ctx, base)
+	w.setClaiming(false)
 	w.shutdown()
 	cancel()
 	w.submitting.Wait()

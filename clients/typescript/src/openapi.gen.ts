@@ -390,6 +390,12 @@ export interface paths {
          *
          *     Send `cancelled` only if cancellation was requested and the work was stopped. Truncate
          *     `output` to its limit before sending: a body that is too large is refused as a whole.
+         *
+         *     With `next: true`, the call also claims the next command of the device, in the same
+         *     transaction. The response then has `commands` with it, or with an empty list if no command is
+         *     ready: the call does not wait for one. If the response is lost, repeat the call with `next: true`: it returns
+         *     the same command and claim token until the lease expires, and counts no attempt. If the
+         *     result is refused, nothing is claimed.
          */
         post: operations["submitResult"];
         delete?: never;
@@ -1634,6 +1640,16 @@ export interface components {
              * @description The duration of the execution, in milliseconds.
              */
             durationMs?: number;
+            /**
+             * @description Whether to claim the next command of the device in the same call.
+             * @default false
+             */
+            next?: boolean;
+            /**
+             * @description The duration of the lease of the next command, in milliseconds. Without `next` it is ignored.
+             * @default 300000
+             */
+            visibilityTimeoutMs?: number;
         };
         /** @description The state of the command after its result. */
         RecordedResult: {
@@ -1643,6 +1659,8 @@ export interface components {
             late: boolean;
             /** @description Whether the same result was recorded before. */
             duplicate: boolean;
+            /** @description With `next`, the command to execute next under its own lease, or an empty list. Absent without `next`. */
+            commands?: components["schemas"]["ClaimedCommand"][];
         };
         /** @description The state of a command, as its device may see it. */
         DeviceCommand: {
@@ -3403,14 +3421,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "commandId": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",
-                     *       "status": "succeeded",
-                     *       "late": false,
-                     *       "duplicate": false
-                     *     }
-                     */
                     "application/json": components["schemas"]["RecordedResult"];
                 };
             };

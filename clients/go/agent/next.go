@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+
+	fieldgate "github.com/fieldgate/fieldgate/clients/go"
+)
+
+// A result may claim the next command in the same call. The journal keeps that request with the
+// result. A result that is submitted again, even after a crash, therefore gets the same command.
+
+// A slot is the right to run a command, while a result is submitted. Only the goroutine that
+// submits the result uses it.
+type slot struct {
+	worker *worker
+	held   bool
+}
+
+// acquire acquires the slot if it is not held, and reports whether it is held then. It does not
+// wait.
+func (s *slot) acquire() bool {
+	if s.held {
+		return true
+	}
+	select {
+	case s.worker.slots <- struct{}{}:
+		s.held = true
+	default:
+	}
+	return s.held
+}
+
+// release frees the slot if it is held.
+func (s *slot) release() {
+	if s.held {
+		s.held = false
+		s.worker.releaseSlot()
+	}
+}
+
+// wantsNext reports whether the result of a command should claim the next one. A command must not
+// be claimed while the journal cannot record it. A large result may be on its way for long, in which
+// the slot would be idle.
+func (w *worker) wantsNext(result fieldgate.ResultRequest) bool {
+	if sizeOf(result) > largeUpload || w.journal.health() != nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.claiming && !w.nextRefused && w.pending < maxPendingResults
+}
+
+// setClaiming sets whether results may claim and start commands.
+func (w *worker) setClaiming(claiming bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.claiming = claiming
+}
+
+// enter counts a command that is about to start among those that a shutdown waits for. It returns
+// false if the shutdown has begun. Otherwise the caller must call w.handling.Done.
+func (w *worker) enter() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.claiming {
+		w.handling.Add(1)
+	}
+	return w.claiming
+}
+
+// startNext starts the commands that a result has claimed, in the slot s. It releases a command
+// that cannot start now.
+func (w *worker) startNext(base context.Context, commands []Command, s *slot) {
+	for _, command := range commands {
+		switch {
+		case !w.enter():
+			w.release(base, command, "the device is shutting down")
+		case !s.acquire():
+			w.handling.Done()
+			w.release(base, command, "the device is busy")
+		default:
+			s.held = false // accept takes the slot over
+			if err := w.accept(base, command, false); err != nil {
+				w.log.Warn("the next command has not started", "command", command.ID, "error", err)
+			}
+			w.handling.Done()
+		}
+	}
+}
+
+// submitWithoutNext makes submit repeat a result without claiming. A gateway of an earlier version
+// does not know that request and finds it invalid. Later results do not claim either, until the
+// agent starts again.
+func (w *worker) submitWithoutNext(id string, result fieldgate.ResultRequest) {
+	w.mu.Lock()
+	w.nextRefused = true
+	w.mu.Unlock()
+	result.Next, result.VisibilityTimeoutMs = false, 0
+	_ = w.journal.recordResult(id, result)
+}
