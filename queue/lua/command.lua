@@ -1,6 +1,8 @@
 -- This fragment is the state machine of a command.
 --
--- The state of a command is a small JSON object in the device's commands hash:
+-- The state of a command is a small object in the device's commands hash. It is a map of
+-- MessagePack, which costs half as much to read and to write, or JSON: in the embedded server, and
+-- in a store that an earlier release may read. A state keeps its format. The fields:
 --   status     pending_approval, queued, claimed, succeeded, failed, timed_out,
 --              rejected, cancelled, expired
 --   session, request, proposer, priority, max, seq, created, deliver_by: set by the
@@ -24,6 +26,7 @@
 --   digest     digest of what a user approves, set by the proposal; readers compute a
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
+--   packed     true if the state is a map of MessagePack
 -- Three more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:aside" holds the time at which the command was
@@ -90,6 +93,18 @@ local function is_valid(c)
     and (newest == nil or type(newest) == 'table')
 end
 
+-- JSON_BEGIN is the first byte of a state in JSON. A packed state never begins with it.
+local JSON_BEGIN = 123
+
+-- decode_state decodes the text of a state. It raises an error, or returns anything, for a text that
+-- is none. The second value is not nil for a packed state that more bytes follow.
+local function decode_state(raw)
+  if string.byte(raw) == JSON_BEGIN then
+    return cjson.decode(raw)
+  end
+  return cmsgpack.unpack(raw)
+end
+
 -- parse_command returns the state of a command, of which raw is the text, and stores the text in
 -- device.state for the reply. It returns (nil, false) if the command has no record, and (nil, true)
 -- if the record is invalid.
@@ -97,8 +112,8 @@ local function parse_command(device, raw)
   if not raw then
     return nil, false
   end
-  local decoded, c = pcall(cjson.decode, raw)
-  if not decoded or not is_valid(c) then
+  local decoded, c, more = pcall(decode_state, raw)
+  if not decoded or more ~= nil or not is_valid(c) then
     return nil, true
   end
   device.state = raw
@@ -113,7 +128,7 @@ end
 -- save_command writes the state of a command. It also stores the state as text in
 -- device.state, for the reply.
 local function save_command(device, id, c)
-  device.state = cjson.encode(c)
+  device.state = (c.packed and cmsgpack.pack or cjson.encode)(c)
   redis.call('HSET', device.commands, id, device.state)
 end
 

@@ -6,7 +6,7 @@
 --@include store/wake
 local STREAM_LENGTH = 10000
 local TIMELINE_PARTS = 30
--- NO_EXPIRY is what PTTL returns for a key that does not expire.
+-- NO_EXPIRY is the reply of PTTL for a key that does not expire.
 local NO_EXPIRY = -1
 
 -- SYSTEM is the actor of transitions that the gateway makes by itself when a deadline has
