@@ -14,6 +14,7 @@ type Code string
 const (
 	CodeValidationFailed      Code = "validation_failed"
 	CodeUnauthorized          Code = "unauthorized"
+	CodeUserCutOff            Code = "user_cut_off"
 	CodeInvalidActivationCode Code = "invalid_activation_code"
 	CodeInvalidCredentials    Code = "invalid_credentials"
 	CodeInsufficientRole      Code = "insufficient_role"
@@ -131,6 +132,13 @@ func DetailOf(err error) string {
 		return refusal.Detail
 	}
 	return ""
+}
+
+// IsUnauthorized reports whether err refuses a credential because it is not valid, or because its
+// user was cut off.
+func IsUnauthorized(err error) bool {
+	code := CodeOf(err)
+	return code == CodeUnauthorized || code == CodeUserCutOff
 }
 
 // CodeOf returns the code of a refusal, and CodeInternal for any other error.

@@ -139,7 +139,8 @@ func (o operation) refusals() []string {
 	add(o.RequestBody != nil, "413", "415")
 	add(len(o.schemes()) > 0, "401")
 	add(o.leastRole() != "", "403")
-	add(strings.Contains(o.path, "{"), "404")
+	// The gateway does not know the users of the issuer.
+	add(strings.Contains(o.path, "{") && !strings.Contains(o.path, "{userId}"), "404")
 	add(o.Parameters.GetByInAndName("header", "Idempotency-Key") != nil, "409")
 	return statuses
 }

@@ -25,7 +25,7 @@ type cutOffView struct {
 // tenantCutOffs are the cut-offs of one tenant.
 type tenantCutOffs struct {
 	version float64              // the score of the tenant in the index of the partition
-	times   map[string]time.Time // by "user:<id>" and "session:<id>"
+	times   map[string]time.Time // by CutOff.subject
 }
 
 // cutOffRead is a read of one partition that callers of Check wait for.
@@ -44,7 +44,7 @@ const cutOffLeeway = 2 * maxLeeway
 // principal without an issue time is refused by every cut-off.
 func (p Principal) EarliestCutOff() time.Time { return p.IssuedAt.Add(-cutOffLeeway) }
 
-// Check returns nil if the principal is not cut off. Errors: unauthorized with the reason cut_off,
+// Check returns nil if the principal is not cut off. Errors: user_cut_off,
 // and store_unavailable if the cut-offs are not known and cannot be read. It calls the store only if
 // its view of the cut-offs is older than MaxAge.
 func (c *CutOffs) Check(ctx context.Context, p Principal) error {
@@ -53,7 +53,7 @@ func (c *CutOffs) Check(ctx context.Context, p Principal) error {
 		return err
 	}
 	times := view.tenants[p.Tenant].times
-	for _, subject := range []string{string(CutOffUser) + ":" + p.UserID, string(CutOffSession) + ":" + p.SessionID} {
+	for _, subject := range []string{subjectOf(p.UserID, ""), subjectOf(p.UserID, p.SessionID)} {
 		if at, found := times[subject]; found && !at.Before(p.EarliestCutOff()) {
 			return refuse(errCutOff)
 		}

@@ -32,32 +32,24 @@ const (
 	cutOffMargin = 5 * time.Minute
 )
 
-// CutOffKind distinguishes the cut-offs of users from those of sessions of the issuer.
-type CutOffKind string
-
-// These are the kinds of cut-offs.
-const (
-	CutOffUser    CutOffKind = "user"    // the id is the claim sub of the user's tokens
-	CutOffSession CutOffKind = "session" // the id is the claim session_id
-)
-
-// CutOff refuses the tokens of a user or of a session that were issued before it.
+// CutOff refuses the tokens of a user that were issued before it, or only those of one session of the
+// user at the issuer.
 type CutOff struct {
-	Kind   CutOffKind
-	ID     string
-	At     time.Time // by the store's clock
-	By     string    // id of the user or operator who cut off
-	Names  fieldgate.Names
-	Reason string
+	UserID    string    // the claim sub of the tokens
+	SessionID string    // the claim session_id; empty for all sessions of the user
+	At        time.Time // by the store's clock
+	By        string    // id of the user or operator who cut off
+	Names     fieldgate.Names
+	Reason    string
 }
 
-// CutOffRequest cuts a user or a session of a tenant off.
+// CutOffRequest cuts a user of a tenant off, or one of the user's sessions.
 type CutOffRequest struct {
 	Tenant    string
-	Kind      CutOffKind
-	ID        string
+	UserID    string
+	SessionID string // empty for all sessions of the user
 	Reason    string
-	UserID    string // id of the user or operator who cuts off
+	By        string // id of the user or operator who cuts off
 	Names     fieldgate.Names
 	RequestID string
 	Operator  bool // the request is one of the operator
@@ -130,8 +122,8 @@ func NewCutOffs(cfg CutOffConfig) *CutOffs {
 // keep returns the time for which a cut-off is kept. Every token that it refuses has expired then.
 func (c *CutOffs) keep() time.Duration { return c.cfg.MaxLifetime + cutOffMargin }
 
-// CutOff refuses all tokens of a user or a session that were issued before now, on all instances. It
-// reports an error if the id could not be that of a token. Errors: validation_failed, quota_exceeded.
+// CutOff refuses all tokens of a user or a session that were issued before now, on all instances.
+// Errors: validation_failed for an id that no token could have, quota_exceeded.
 func (c *CutOffs) CutOff(ctx context.Context, r CutOffRequest) (CutOff, error) {
 	if err := r.Check(); err != nil {
 		return CutOff{}, err
@@ -142,8 +134,8 @@ func (c *CutOffs) CutOff(ctx context.Context, r CutOffRequest) (CutOff, error) {
 	}
 	t := store.Tenant(r.Tenant)
 	keys := []string{t.CutOffsKey(), t.CutOffDetailsKey(), store.PartitionOf(r.Tenant).CutOffTenantsKey(), t.StreamKey()}
-	reply, err := c.store.Run(ctx, cutOffScript, keys, r.Tenant, store.ActorUser(r.UserID), r.RequestID,
-		string(r.Kind), r.ID, r.Reason, c.keep().Milliseconds(), limit, r.Names.Name, r.Names.Email)
+	reply, err := c.store.Run(ctx, cutOffScript, keys, r.Tenant, store.ActorUser(r.By), r.RequestID,
+		r.UserID, r.SessionID, r.Reason, c.keep().Milliseconds(), limit, r.Names.Name, r.Names.Email)
 	if err != nil {
 		return CutOff{}, fmt.Errorf("cutting off: %w", err)
 	}
@@ -154,28 +146,27 @@ func (c *CutOffs) CutOff(ctx context.Context, r CutOffRequest) (CutOff, error) {
 	if c.refresh(ctx, []store.Partition{store.PartitionOf(r.Tenant)}) != nil {
 		c.wake(store.PartitionOf(r.Tenant))
 	}
-	return CutOff{Kind: r.Kind, ID: r.ID, At: store.ParseTime(reply.String(2)), By: r.UserID, Names: r.Names, Reason: r.Reason}, nil
+	return CutOff{
+		UserID: r.UserID, SessionID: r.SessionID, At: store.ParseTime(reply.String(2)), By: r.By, Names: r.Names, Reason: r.Reason,
+	}, nil
 }
 
-// Check returns validation_failed for a kind that does not exist, and for an id that no accepted
-// token could have.
+// Check returns validation_failed for an id that no accepted token could have.
 func (r CutOffRequest) Check() error {
 	switch {
-	case r.Kind != CutOffUser && r.Kind != CutOffSession:
-		return invalidCutOff("/kind", "enum", "must be user or session")
-	case r.Kind == CutOffUser && !userIDPattern.MatchString(r.ID):
-		return invalidCutOff("/id", "pattern", "must be the id of a user, the claim sub of a token")
-	case r.Kind == CutOffSession && (r.ID == "" || !sessionIDPattern.MatchString(r.ID)):
-		return invalidCutOff("/id", "pattern", "must be the id of a session, the claim session_id of a token")
+	case !userIDPattern.MatchString(r.UserID):
+		return invalidCutOff("/path/userId", "must be the id of a user, the claim sub of a token")
+	case !sessionIDPattern.MatchString(r.SessionID):
+		return invalidCutOff("/sessionId", "must be the id of a session, the claim session_id of a token")
 	}
 	return nil
 }
 
-func invalidCutOff(pointer, keyword, reason string) error {
+func invalidCutOff(pointer, reason string) error {
 	return &fieldgate.Error{
 		Code:   fieldgate.CodeValidationFailed,
-		Detail: "The cut-off names no user and no session that a token could have: correct the kind and the id.",
-		Fields: []fieldgate.FieldError{{Pointer: pointer, Keyword: keyword, Reason: reason}},
+		Detail: "The cut-off names no user and no session that a token could have: correct the id.",
+		Fields: []fieldgate.FieldError{{Pointer: pointer, Keyword: "pattern", Reason: reason}},
 	}
 }
 
@@ -240,14 +231,23 @@ func (c *CutOffs) isOver(m redis.Z, detail cutOffDetail) bool {
 // cutOffPosition returns the position of a cut-off in the list, as text that sorts like the list.
 func cutOffPosition(m redis.Z) string { return fmt.Sprintf("%020d %s", int64(m.Score), m.Member) }
 
-func (o CutOff) subject() string { return string(o.Kind) + ":" + o.ID }
+func (o CutOff) subject() string { return subjectOf(o.UserID, o.SessionID) }
+
+// subjectOf returns the member of a tenant's cut-offs for a user, or for one of the user's sessions if
+// session is not empty. The Lua function cut_off_subject returns the same.
+func subjectOf(user, session string) string {
+	if session == "" {
+		return store.ActorUser(user)
+	}
+	return store.ActorUser(user) + " " + session
+}
 
 // cutOff returns the cut-off of a member of the tenant's cut-offs.
 func (d cutOffDetail) cutOff(m redis.Z) CutOff {
 	subject, _ := m.Member.(string)
-	kind, id, _ := strings.Cut(subject, ":")
+	actor, session, _ := strings.Cut(subject, " ")
 	return CutOff{
-		Kind: CutOffKind(kind), ID: id, At: store.ParseTime(strconv.FormatInt(int64(m.Score), 10)),
+		UserID: store.ActorID(actor), SessionID: session, At: store.ParseTime(strconv.FormatInt(int64(m.Score), 10)),
 		By: store.ActorID(d.By), Names: fieldgate.Names{Name: d.Name, Email: d.Email}, Reason: d.Reason,
 	}
 }

@@ -32,10 +32,10 @@ func newCutOffBench(s *store.Store, change ...func(*customer.CutOffConfig)) cutO
 	return cutOffBench{customer.NewCutOffs(cfg), s, clk}
 }
 
-func (d cutOffBench) cutOff(t testing.TB, tenant string, kind customer.CutOffKind, id string) customer.CutOff {
+func (d cutOffBench) cutOff(t testing.TB, tenant string, user, session string) customer.CutOff {
 	t.Helper()
 	done, err := d.CutOff(t.Context(), customer.CutOffRequest{
-		Tenant: tenant, Kind: kind, ID: id, UserID: "admin", RequestID: "req-1", Reason: "laptop stolen",
+		Tenant: tenant, UserID: user, SessionID: session, By: "admin", RequestID: "req-1", Reason: "laptop stolen",
 		Names: fieldgate.Names{Name: "Ann Lee", Email: "ann@example.com"},
 	})
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func (d cutOffBench) refused(t testing.TB, p customer.Principal) bool {
 		return false
 	}
 	require.Equal(t, fieldgate.ReasonCutOff, fieldgate.ReasonOf(err), "%v", err)
-	requireUnauthorized(t, err)
+	require.Equal(t, fieldgate.CodeUserCutOff, fieldgate.CodeOf(err))
 	return true
 }
 
@@ -64,10 +64,10 @@ func TestCutOff_RefusesEarlierTokens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		p := newPrincipal()
-		for kind, id := range map[customer.CutOffKind]string{customer.CutOffUser: p.UserID, customer.CutOffSession: p.SessionID} {
+		for _, session := range []string{"", p.SessionID} {
 			d := newCutOffBench(s)
 			p.Tenant = storetest.Tenant()
-			at := d.cutOff(t, p.Tenant, kind, id).At
+			at := d.cutOff(t, p.Tenant, p.UserID, session).At
 			for _, c := range []struct {
 				issued  time.Time
 				refused bool
@@ -79,7 +79,7 @@ func TestCutOff_RefusesEarlierTokens(t *testing.T) {
 				{time.Time{}, true}, // a ticket of an earlier version names no time
 			} {
 				p.IssuedAt = c.issued
-				require.Equal(t, c.refused, d.refused(t, p), "%s: %s", kind, c.issued.Sub(at))
+				require.Equal(t, c.refused, d.refused(t, p), "%q: %s", session, c.issued.Sub(at))
 			}
 		}
 	})
@@ -89,13 +89,14 @@ func TestCutOff_RefusesNobodyElse(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		d, p := newCutOffBench(s), newPrincipal()
-		d.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
-		d.cutOff(t, p.Tenant, customer.CutOffSession, "s-9")
+		d.cutOff(t, p.Tenant, p.UserID, "")
+		d.cutOff(t, p.Tenant, "u-bob", "s-9")
 		for name, change := range map[string]func(*customer.Principal){
-			"another user":          func(p *customer.Principal) { p.UserID = "u-bob" },
-			"another tenant":        func(p *customer.Principal) { p.Tenant = storetest.Tenant() },
-			"a session of the name": func(p *customer.Principal) { p.UserID, p.SessionID = "u-bob", "u-alice" },
-			"a user of the name":    func(p *customer.Principal) { p.UserID, p.SessionID = "s-9", "" },
+			"another user":              func(p *customer.Principal) { p.UserID = "u-carol" },
+			"another tenant":            func(p *customer.Principal) { p.Tenant = storetest.Tenant() },
+			"another session":           func(p *customer.Principal) { p.UserID, p.SessionID = "u-bob", "s-8" },
+			"no session":                func(p *customer.Principal) { p.UserID, p.SessionID = "u-bob", "" },
+			"the session of a stranger": func(p *customer.Principal) { p.UserID, p.SessionID = "u-carol", "s-9" },
 		} {
 			other := p
 			change(&other)
@@ -109,13 +110,13 @@ func TestCutOff_IsRepeated(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		d, p := newCutOffBench(s), newPrincipal()
-		newCutOffBench(s).cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		newCutOffBench(s).cutOff(t, p.Tenant, p.UserID, "")
 		d.do(t, func(ctx context.Context, c store.Client) error { // as if that was an hour ago
 			return c.ZAdd(ctx, store.Tenant(p.Tenant).CutOffsKey(),
 				redis.Z{Score: float64(time.Now().Add(-time.Hour).UnixMilli()), Member: "user:" + p.UserID}).Err()
 		})
 		require.False(t, d.refused(t, p))
-		d.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		d.cutOff(t, p.Tenant, p.UserID, "")
 		require.True(t, d.refused(t, p))
 	})
 }
@@ -127,7 +128,7 @@ func TestCutOffs_IsKnownToOtherInstanceWithinFiveSeconds(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		here, there, p := newCutOffBench(s), newCutOffBench(s), newPrincipal()
 		require.False(t, there.refused(t, p))
-		here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		here.cutOff(t, p.Tenant, p.UserID, "")
 		there.clock.Advance(5*time.Second - time.Millisecond)
 		require.False(t, there.refused(t, p), "the other instance asked the store although its view is recent")
 		there.clock.Advance(time.Millisecond)
@@ -143,7 +144,7 @@ func TestCutOffs_FindsLaterOnesOfTenant(t *testing.T) {
 		here, there, p := newCutOffBench(s), newCutOffBench(s), newPrincipal()
 		for i := range 20 {
 			p.UserID = fmt.Sprint("u-", i)
-			here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+			here.cutOff(t, p.Tenant, p.UserID, "")
 			there.clock.Advance(5 * time.Second)
 			require.True(t, there.refused(t, p), p.UserID)
 		}
@@ -183,7 +184,7 @@ func TestCutOffs_RunPollsAndHandlesWakeUps(t *testing.T) {
 			ended := make(chan struct{})
 			go func() { there.Run(running); close(ended) }()
 			require.False(t, there.refused(t, p))
-			here.cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+			here.cutOff(t, p.Tenant, p.UserID, "")
 			if c.wake.CutOff {
 				c.wake.Tenant = p.Tenant
 			}
@@ -210,17 +211,17 @@ func TestCutOff_IsBounded(t *testing.T) {
 			_, err := pipe.Exec(ctx)
 			return err
 		})
-		request := customer.CutOffRequest{Tenant: tenant, Kind: customer.CutOffUser, ID: "u-new", UserID: "admin"}
+		request := customer.CutOffRequest{Tenant: tenant, UserID: "u-new", By: "admin"}
 		_, err := d.CutOff(t.Context(), request)
 		require.Equal(t, fieldgate.CodeQuotaExceeded, fieldgate.CodeOf(err))
-		d.cutOff(t, tenant, customer.CutOffUser, "u-7")
+		d.cutOff(t, tenant, "u-7", "")
 		request.Operator = true
 		_, err = d.CutOff(t.Context(), request)
 		require.NoError(t, err, "an admin has prevented the cut-off by the operator")
 		d.do(t, func(ctx context.Context, c store.Client) error {
 			return c.ZAdd(ctx, store.Tenant(tenant).CutOffsKey(), redis.Z{Score: old, Member: "user:u-1"}, redis.Z{Score: old, Member: "user:u-2"}).Err()
 		})
-		d.cutOff(t, tenant, customer.CutOffUser, "u-newer")
+		d.cutOff(t, tenant, "u-newer", "")
 		list, _, err := d.List(t.Context(), tenant, store.Page{Limit: 2 * customer.MaxCutOffs})
 		require.NoError(t, err)
 		require.Len(t, list, customer.MaxCutOffs)
@@ -231,11 +232,10 @@ func TestCutOff_RefusesIDsOfNoToken(t *testing.T) {
 	t.Parallel()
 	d := newCutOffBench(storetest.Connect(t, store.Config{}))
 	for _, r := range []customer.CutOffRequest{
-		{Kind: "device", ID: "u-1"},
-		{Kind: customer.CutOffUser, ID: ""},
-		{Kind: customer.CutOffUser, ID: "u 1"},
-		{Kind: customer.CutOffSession, ID: ""},
-		{Kind: customer.CutOffSession, ID: "a:b"},
+		{UserID: ""},
+		{UserID: "u 1"},
+		{UserID: "u-1", SessionID: "a:b"},
+		{UserID: "u-1", SessionID: "a b"},
 	} {
 		r.Tenant = storetest.Tenant()
 		_, err := d.CutOff(t.Context(), r)
@@ -249,7 +249,7 @@ func TestCutOffs_ListsNewestFirst(t *testing.T) {
 		d, tenant := newCutOffBench(s), storetest.Tenant()
 		var want []customer.CutOff
 		for i := range 5 {
-			want = append([]customer.CutOff{d.cutOff(t, tenant, customer.CutOffUser, fmt.Sprint("u-", i))}, want...)
+			want = append([]customer.CutOff{d.cutOff(t, tenant, fmt.Sprint("u-", i), "")}, want...)
 		}
 		var got []customer.CutOff
 		for cursor := ""; ; {
@@ -271,7 +271,7 @@ func TestCutOff_EventNamesWhoDidIt(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		d, tenant := newCutOffBench(s), storetest.Tenant()
-		d.cutOff(t, tenant, customer.CutOffUser, "u-mallory")
+		d.cutOff(t, tenant, "u-mallory", "")
 		d.do(t, func(ctx context.Context, c store.Client) error {
 			events, err := c.XRange(ctx, store.Tenant(tenant).StreamKey(), "-", "+").Result()
 			require.Len(t, events, 1)
@@ -298,7 +298,7 @@ func TestCutOffs_WakeUpReadsOnlyItsPartition(t *testing.T) {
 		here, there := newCutOffBench(s), newCutOffBench(s, func(cfg *customer.CutOffConfig) {
 			cfg.PollEvery, cfg.Changed = time.Hour, func(tenant string) { changed <- tenant }
 		})
-		here.cutOff(t, p.Tenant, customer.CutOffSession, "s-other")
+		here.cutOff(t, p.Tenant, p.UserID, "s-other")
 		running, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { there.Run(running); close(ended) }()
@@ -306,7 +306,7 @@ func TestCutOffs_WakeUpReadsOnlyItsPartition(t *testing.T) {
 		for <-changed != p.Tenant { // the first read has ended: it reads all partitions
 		}
 		for _, cutOff := range []customer.Principal{q, p} {
-			here.cutOff(t, cutOff.Tenant, customer.CutOffUser, cutOff.UserID)
+			here.cutOff(t, cutOff.Tenant, cutOff.UserID, "")
 		}
 		there.HandleWake(store.Wake{CutOff: true, Tenant: p.Tenant})
 		for <-changed != p.Tenant {
@@ -324,7 +324,7 @@ func TestCutOff_ShorterLifetimeRemovesNothing(t *testing.T) {
 		const month = 30 * 24 * time.Hour
 		p := newPrincipal()
 		keys := []string{store.Tenant(p.Tenant).CutOffsKey(), store.Tenant(p.Tenant).CutOffDetailsKey(), store.PartitionOf(p.Tenant).CutOffTenantsKey()}
-		newCutOffBench(s, func(cfg *customer.CutOffConfig) { cfg.MaxLifetime = month }).cutOff(t, p.Tenant, customer.CutOffUser, p.UserID)
+		newCutOffBench(s, func(cfg *customer.CutOffConfig) { cfg.MaxLifetime = month }).cutOff(t, p.Tenant, p.UserID, "")
 		shorter, then := newCutOffBench(s), float64(time.Now().Add(-10*24*time.Hour).UnixMilli())
 		shorter.do(t, func(ctx context.Context, c store.Client) error {
 			if err := c.ZAdd(ctx, keys[0], redis.Z{Score: then, Member: "user:" + p.UserID}).Err(); err != nil {
@@ -336,11 +336,11 @@ func TestCutOff_ShorterLifetimeRemovesNothing(t *testing.T) {
 		for store.PartitionOf(other) != store.PartitionOf(p.Tenant) {
 			other = storetest.Tenant()
 		}
-		shorter.cutOff(t, other, customer.CutOffUser, "u-bob")
+		shorter.cutOff(t, other, "u-bob", "")
 		shorter.do(t, func(ctx context.Context, c store.Client) error {
 			return c.ZScore(ctx, keys[2], p.Tenant).Err() // redis.Nil if the instances do not find the tenant any more
 		})
-		shorter.cutOff(t, p.Tenant, customer.CutOffUser, "u-bob")
+		shorter.cutOff(t, p.Tenant, "u-bob", "")
 		list, _, err := shorter.List(t.Context(), p.Tenant, store.Page{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, list, 2)

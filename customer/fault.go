@@ -21,12 +21,17 @@ func (f *fault) Error() string { return f.text }
 // refuse returns the refusal of an invalid token. The caller receives the same for every
 // fault, because details would help an attacker. The reason and the cause are for the log.
 // A valid token without a tenant is refused with no_tenant, because another sign-in would
-// not help.
+// not help. A token of a user who was cut off is refused with user_cut_off, so that its program
+// does not renew it again and again.
 func refuse(cause error) error {
 	if errors.Is(cause, errNoTenant) {
 		return fieldgate.Refuse(fieldgate.CodeNoTenant, noTenantDetail)
 	}
-	refused := refusal.New(fieldgate.CodeUnauthorized)
+	code := fieldgate.CodeUnauthorized
+	if errors.Is(cause, errCutOff) {
+		code = fieldgate.CodeUserCutOff
+	}
+	refused := refusal.New(code)
 	refused.Reason, refused.Cause = reasonOf(cause), cause
 	return refused
 }

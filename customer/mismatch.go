@@ -68,7 +68,7 @@ func wordOf(err error) string {
 	switch code := fieldgate.CodeOf(err); code {
 	case fieldgate.CodeNoTenant:
 		return string(code)
-	case fieldgate.CodeUnauthorized:
+	case fieldgate.CodeUnauthorized, fieldgate.CodeUserCutOff:
 		return string(fieldgate.ReasonOf(err))
 	}
 	return ""

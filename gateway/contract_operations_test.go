@@ -82,7 +82,7 @@ var examples = map[string]example{
 	"listConnections":    {status: 200},
 	"closeConnection":    {status: 404},
 
-	"cutOff":      {body: `{"kind":"user","id":"mallory","reason":"laptop stolen"}`, status: 200},
+	"cutOff":      {body: `{"reason":"laptop stolen"}`, status: 204},
 	"listCutOffs": {status: 200},
 }
 
@@ -159,7 +159,7 @@ func newFixture(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fixture 
 	require.NoError(t, err)
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
 	w.values["deviceId"], w.values["deviceSecret"] = w.device.ID, w.device.Secret
-	w.values["connectionId"] = "con_" + rand.Text()
+	w.values["connectionId"], w.values["userId"] = "con_"+rand.Text(), "mallory"
 	w.values["spareId"] = g.NewDevice(t, w.alice).ID
 	w.values["earlierId"] = w.propose(t, review).ID
 	_, err = w.alice.CloseSession(t.Context(), w.session, "")

@@ -167,7 +167,7 @@ func (p probe) idPlaceholders() (all [][]string) {
 	var every []string
 	for _, found := range placeholder.FindAllStringSubmatch(p.path+p.example.body+p.example.query, -1) {
 		name := p.valueName(found[1])
-		if strings.HasSuffix(name, "Id") {
+		if strings.HasSuffix(name, "Id") && name != "userId" { // the token issuer has the users
 			every = append(every, name)
 			all = append(all, []string{name})
 		}

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,9 +29,7 @@ func TestCutOff_EndsAccessAtAllInstances(t *testing.T) {
 	witness := there.OpenCustomer(t, here.Token(f.tenantID, "alice", "admin"))
 	witness.Subscribe("tenant", "")
 
-	done, err := f.alice.CutOff(t.Context(), client.CutOffRequest{Kind: client.CutOffKindUser, ID: "mallory", Reason: "laptop stolen"})
-	require.NoError(t, err)
-	require.Equal(t, "alice", done.CutOffBy)
+	require.NoError(t, f.alice.CutOff(t.Context(), "mallory", client.CutOffRequest{Reason: "laptop stolen"}))
 
 	require.Equal(t, 4003, socket.CloseCode())
 	require.Equal(t, 4003, elsewhere.CloseCode())
@@ -44,21 +43,25 @@ func TestCutOff_EndsAccessAtAllInstances(t *testing.T) {
 	other.Barrier()
 	list, err := there.Customer(client.Bearer(here.Token(f.tenantID, "alice", "admin"))).CutOffs(t.Context(), client.ListCutOffsParams{})
 	require.NoError(t, err)
-	require.Equal(t, []client.CutOff{done}, list.Items)
+	require.Len(t, list.Items, 1)
+	require.NotZero(t, list.Items[0].CutOffAt)
+	list.Items[0].CutOffAt = time.Time{}
+	require.Equal(t, client.CutOff{
+		UserID: "mallory", CutOffBy: "alice", CutOffByActor: list.Items[0].CutOffByActor, Reason: "laptop stolen",
+	}, list.Items[0])
 }
 
 // TestCutOff_OfSessionSparesOtherSignIns cuts one of two sign-ins of a user off.
 func TestCutOff_OfSessionSparesOtherSignIns(t *testing.T) {
 	t.Parallel()
 	g := gatewaytest.Start(t)
-	f := newFleet(t, g)
+	f, user := newFleet(t, g), "auth0|mallory:m@example.com"
 	sockets := map[string]*gatewaytest.Socket{}
 	for _, session := range []string{"s-laptop", "s-phone"} {
-		token := g.Issuer.Token(issuer.Claims{Subject: "mallory", TenantID: f.tenantID, Role: "viewer", SessionID: session})
+		token := g.Issuer.Token(issuer.Claims{Subject: user, TenantID: f.tenantID, Role: "viewer", SessionID: session})
 		sockets[session] = g.OpenCustomer(t, token)
 	}
-	_, err := f.alice.CutOff(t.Context(), client.CutOffRequest{Kind: client.CutOffKindSession, ID: "s-laptop"})
-	require.NoError(t, err)
+	require.NoError(t, f.alice.CutOff(t.Context(), user, client.CutOffRequest{Reason: "laptop stolen", SessionID: "s-laptop"}))
 	require.Equal(t, 4003, sockets["s-laptop"].CloseCode())
 	sockets["s-phone"].Barrier()
 }
@@ -73,13 +76,12 @@ func TestCutOff_RefreshIsChecked(t *testing.T) {
 	claims.SessionID = "s-laptop"
 	refreshed := g.Issuer.Token(claims)
 	s.Request("refresh", object{"token": refreshed}, nil)
-	_, err := f.alice.CutOff(t.Context(), client.CutOffRequest{Kind: client.CutOffKindSession, ID: "s-laptop"})
-	require.NoError(t, err)
+	require.NoError(t, f.alice.CutOff(t.Context(), "mallory", client.CutOffRequest{Reason: "laptop stolen", SessionID: "s-laptop"}))
 	require.Equal(t, 4003, s.CloseCode(), "the token of the last refresh does not count")
 
 	claims.SessionID = "s-phone"
 	s = g.OpenCustomer(t, g.Issuer.Token(claims))
-	require.Equal(t, client.CodeUnauthorized, s.RequestError("refresh", object{"token": refreshed}).Code)
+	require.Equal(t, client.CodeUserCutOff, s.RequestError("refresh", object{"token": refreshed}).Code)
 }
 
 // TestCutOff_HasTheRulesOfApprovals cuts off with a password alone, and as an application.
@@ -89,13 +91,13 @@ func TestCutOff_HasTheRulesOfApprovals(t *testing.T) {
 		cfg.ApprovalAAL, cfg.AllowedClients = "aal2", []string{"console"}
 	})
 	f := newFleet(t, g)
-	request := client.CutOffRequest{Kind: client.CutOffKindUser, ID: "mallory"}
-	_, err := f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal1"}).CutOff(t.Context(), request)
+	request := client.CutOffRequest{Reason: "laptop stolen"}
+	err := f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal1"}).CutOff(t.Context(), "mallory", request)
 	refusal := requireCode(t, client.CodeStepUpRequired, err)
 	require.Equal(t, "aal2", refusal.Assurance)
 	require.Contains(t, refusal.Detail, "Cutting a user off")
-	_, err = f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal2", ClientID: "stranger"}).CutOff(t.Context(), request)
+	err = f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal2", ClientID: "stranger"}).CutOff(t.Context(), "mallory", request)
 	requireCode(t, client.CodeClientNotAllowed, err)
-	_, err = f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal2", ClientID: "console"}).CutOff(t.Context(), request)
+	err = f.userWith(issuer.Claims{Subject: "alice", Role: "admin", Assurance: "aal2", ClientID: "console"}).CutOff(t.Context(), "mallory", request)
 	require.NoError(t, err)
 }

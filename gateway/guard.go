@@ -59,7 +59,7 @@ func (g *guard) verify(ctx context.Context, token string, issued bool, check fun
 		return tooManyFailures(err)
 	}
 	err := check()
-	if fieldgate.CodeOf(err) != fieldgate.CodeUnauthorized {
+	if !fieldgate.IsUnauthorized(err) {
 		g.failures.Return(network)
 	}
 	return err
@@ -73,7 +73,7 @@ func (g *guard) verifyIssued(token string, check func() error) error {
 		return refused
 	}
 	err := check()
-	if fieldgate.CodeOf(err) == fieldgate.CodeUnauthorized {
+	if fieldgate.IsUnauthorized(err) {
 		_ = g.ended.Take(token)
 	}
 	return err
@@ -83,7 +83,7 @@ func (g *guard) verifyIssued(token string, check func() error) error {
 // rate_limited if err is a fault of the credential and the network is over its limit. A token
 // whose key is unknown is such a fault, although the key may be new.
 func (g *guard) count(ctx context.Context, err error) error {
-	if fieldgate.CodeOf(err) != fieldgate.CodeUnauthorized && fieldgate.ReasonOf(err) == "" {
+	if !fieldgate.IsUnauthorized(err) && fieldgate.ReasonOf(err) == "" {
 		return err
 	}
 	if limited := g.failures.Take(ratelimit.Network(request.Addr(ctx).String())); limited != nil {

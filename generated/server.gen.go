@@ -111,24 +111,6 @@ func (e ConnectionKind) Valid() bool {
 	}
 }
 
-// Defines values for CutOffKind.
-const (
-	CutOffKindSession CutOffKind = "session"
-	CutOffKindUser    CutOffKind = "user"
-)
-
-// Valid indicates whether the value is a known member of the CutOffKind enum.
-func (e CutOffKind) Valid() bool {
-	switch e {
-	case CutOffKindSession:
-		return true
-	case CutOffKindUser:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for Decision.
 const (
 	DecisionApproved Decision = "approved"
@@ -417,6 +399,11 @@ type Assurance = string
 //
 // Example: 1
 type AttemptCount = int
+
+// AuthSessionID The id of a session of a user at the token issuer, the claim `session_id` of its tokens.
+//
+// Example: 5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11
+type AuthSessionID = string
 
 // AuthenticateDeviceRequest The credentials of a device, as its registration returned them.
 type AuthenticateDeviceRequest struct {
@@ -844,29 +831,21 @@ type CutOff struct {
 	// `id` identifies the actor.
 	CutOffByActor ActorDetails `json:"cutOffByActor,omitempty,omitzero"`
 
-	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
-	//
-	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	ID string `json:"id"`
-
-	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-	// token issuer, by the claim `session_id`. Values may be added.
-	Kind CutOffKind `json:"kind"`
-
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
+
+	// SessionID The id of a session of a user at the token issuer, the claim `session_id` of its tokens.
+	//
+	// Example: 5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11
+	SessionID string `json:"sessionId,omitempty,omitzero"`
+
+	// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	UserID string `json:"userId"`
 }
-
-// CutOffID The id of a user or of a session of the token issuer, as its tokens contain it.
-//
-// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-type CutOffID = string
-
-// CutOffKind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-// token issuer, by the claim `session_id`. Values may be added.
-type CutOffKind string
 
 // CutOffList A page of cut-offs.
 type CutOffList struct {
@@ -879,21 +858,17 @@ type CutOffList struct {
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// CutOffRequest Who is to be cut off.
+// CutOffRequest Why a user is cut off, and which of the user's sessions.
 type CutOffRequest struct {
-	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
-	//
-	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	ID string `json:"id"`
-
-	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-	// token issuer, by the claim `session_id`. Values may be added.
-	Kind CutOffKind `json:"kind"`
-
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason"`
+
+	// SessionID The id of a session of a user at the token issuer, the claim `session_id` of its tokens.
+	//
+	// Example: 5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11
+	SessionID string `json:"sessionId,omitempty,omitzero"`
 }
 
 // DecidedCommand The command with the decision on it.
@@ -1987,6 +1962,9 @@ type Limit = int
 // SessionInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type SessionInPath = string
 
+// UserInPath defines model for UserInPath.
+type UserInPath = string
+
 // ListApprovalsParams defines parameters for ListApprovals.
 type ListApprovalsParams struct {
 	// Status Which commands to list. The only value is `pending`.
@@ -2127,9 +2105,6 @@ type RegisterDeviceParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// CutOffJSONRequestBody defines body for CutOff for application/json ContentType.
-type CutOffJSONRequestBody = CutOffRequest
-
 // ProvisionDeviceJSONRequestBody defines body for ProvisionDevice for application/json ContentType.
 type ProvisionDeviceJSONRequestBody = ProvisionDeviceRequest
 
@@ -2162,6 +2137,9 @@ type CancelCommandJSONRequestBody = ReasonRequest
 
 // RetryCommandJSONRequestBody defines body for RetryCommand for application/json ContentType.
 type RetryCommandJSONRequestBody = ReasonRequest
+
+// CutOffJSONRequestBody defines body for CutOff for application/json ContentType.
+type CutOffJSONRequestBody = CutOffRequest
 
 // IssueTicketJSONRequestBody defines body for IssueTicket for application/json ContentType.
 type IssueTicketJSONRequestBody = IssueTicketRequest
@@ -2293,9 +2271,6 @@ type ServerInterface interface {
 	// ListCutOffs List who was cut off
 	// (GET /api/v1/customer/cut-offs)
 	ListCutOffs(w http.ResponseWriter, r *http.Request, params ListCutOffsParams)
-	// CutOff Cut a user off
-	// (POST /api/v1/customer/cut-offs)
-	CutOff(w http.ResponseWriter, r *http.Request)
 	// ListDevices List devices
 	// (GET /api/v1/customer/devices)
 	ListDevices(w http.ResponseWriter, r *http.Request, params ListDevicesParams)
@@ -2365,6 +2340,9 @@ type ServerInterface interface {
 	// GetUsage Compare the tenant's usage with its quotas
 	// (GET /api/v1/customer/usage)
 	GetUsage(w http.ResponseWriter, r *http.Request)
+	// CutOff Cut a user off
+	// (POST /api/v1/customer/users/{userId}/cut-off)
+	CutOff(w http.ResponseWriter, r *http.Request, userID UserInPath)
 	// OpenCustomerSocket Open a customer socket
 	// (GET /api/v1/customer/ws)
 	OpenCustomerSocket(w http.ResponseWriter, r *http.Request, params OpenCustomerSocketParams)
@@ -2437,12 +2415,6 @@ func (_ Unimplemented) CloseConnection(w http.ResponseWriter, r *http.Request, c
 // ListCutOffs List who was cut off
 // (GET /api/v1/customer/cut-offs)
 func (_ Unimplemented) ListCutOffs(w http.ResponseWriter, r *http.Request, params ListCutOffsParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// CutOff Cut a user off
-// (POST /api/v1/customer/cut-offs)
-func (_ Unimplemented) CutOff(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2581,6 +2553,12 @@ func (_ Unimplemented) GetSystemInfo(w http.ResponseWriter, r *http.Request) {
 // GetUsage Compare the tenant's usage with its quotas
 // (GET /api/v1/customer/usage)
 func (_ Unimplemented) GetUsage(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CutOff Cut a user off
+// (POST /api/v1/customer/users/{userId}/cut-off)
+func (_ Unimplemented) CutOff(w http.ResponseWriter, r *http.Request, userID UserInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2851,20 +2829,6 @@ func (siw *ServerInterfaceWrapper) ListCutOffs(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListCutOffs(w, r, params)
-	}))
-
-	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
-		handler = siw.HandlerMiddlewares[i](handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// CutOff operation middleware
-func (siw *ServerInterfaceWrapper) CutOff(w http.ResponseWriter, r *http.Request) {
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CutOff(w, r)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3741,6 +3705,32 @@ func (siw *ServerInterfaceWrapper) GetUsage(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// CutOff operation middleware
+func (siw *ServerInterfaceWrapper) CutOff(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "userId" -------------
+	var userID UserInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "userId", chi.URLParam(r, "userId"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "userId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CutOff(w, r, userID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // OpenCustomerSocket operation middleware
 func (siw *ServerInterfaceWrapper) OpenCustomerSocket(w http.ResponseWriter, r *http.Request) {
 
@@ -4198,9 +4188,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/cut-offs", wrapper.ListCutOffs)
 	})
 	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/api/v1/customer/cut-offs", wrapper.CutOff)
-	})
-	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/devices", wrapper.ListDevices)
 	})
 	r.Group(func(r chi.Router) {
@@ -4268,6 +4255,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/usage", wrapper.GetUsage)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/users/{userId}/cut-off", wrapper.CutOff)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/ws", wrapper.OpenCustomerSocket)
@@ -4389,28 +4379,6 @@ type ListCutOffsResponseObject interface {
 type ListCutOffs200JSONResponse CutOffList
 
 func (response ListCutOffs200JSONResponse) VisitListCutOffsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CutOffRequestObject struct {
-	Body *CutOffJSONRequestBody
-}
-
-type CutOffResponseObject interface {
-	VisitCutOffResponse(w http.ResponseWriter) error
-}
-
-type CutOff200JSONResponse CutOff
-
-func (response CutOff200JSONResponse) VisitCutOffResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4978,6 +4946,23 @@ func (response GetUsage200JSONResponse) VisitGetUsageResponse(w http.ResponseWri
 	return err
 }
 
+type CutOffRequestObject struct {
+	UserID UserInPath `json:"userId"`
+	Body   *CutOffJSONRequestBody
+}
+
+type CutOffResponseObject interface {
+	VisitCutOffResponse(w http.ResponseWriter) error
+}
+
+type CutOff204Response struct {
+}
+
+func (response CutOff204Response) VisitCutOffResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type OpenCustomerSocketRequestObject struct {
 	Params OpenCustomerSocketParams
 }
@@ -5318,9 +5303,6 @@ type StrictServerInterface interface {
 	// ListCutOffs List who was cut off
 	// (GET /api/v1/customer/cut-offs)
 	ListCutOffs(ctx context.Context, request ListCutOffsRequestObject) (ListCutOffsResponseObject, error)
-	// CutOff Cut a user off
-	// (POST /api/v1/customer/cut-offs)
-	CutOff(ctx context.Context, request CutOffRequestObject) (CutOffResponseObject, error)
 	// ListDevices List devices
 	// (GET /api/v1/customer/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
@@ -5390,6 +5372,9 @@ type StrictServerInterface interface {
 	// GetUsage Compare the tenant's usage with its quotas
 	// (GET /api/v1/customer/usage)
 	GetUsage(ctx context.Context, request GetUsageRequestObject) (GetUsageResponseObject, error)
+	// CutOff Cut a user off
+	// (POST /api/v1/customer/users/{userId}/cut-off)
+	CutOff(ctx context.Context, request CutOffRequestObject) (CutOffResponseObject, error)
 	// OpenCustomerSocket Open a customer socket
 	// (GET /api/v1/customer/ws)
 	OpenCustomerSocket(ctx context.Context, request OpenCustomerSocketRequestObject) (OpenCustomerSocketResponseObject, error)
@@ -5573,37 +5558,6 @@ func (sh *strictHandler) ListCutOffs(w http.ResponseWriter, r *http.Request, par
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListCutOffsResponseObject); ok {
 		if err := validResponse.VisitListCutOffsResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// CutOff operation middleware
-func (sh *strictHandler) CutOff(w http.ResponseWriter, r *http.Request) {
-	var request CutOffRequestObject
-
-	var body CutOffJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.CutOff(ctx, request.(CutOffRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CutOff")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(CutOffResponseObject); ok {
-		if err := validResponse.VisitCutOffResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -6299,6 +6253,39 @@ func (sh *strictHandler) GetUsage(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetUsageResponseObject); ok {
 		if err := validResponse.VisitGetUsageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CutOff operation middleware
+func (sh *strictHandler) CutOff(w http.ResponseWriter, r *http.Request, userID UserInPath) {
+	var request CutOffRequestObject
+
+	request.UserID = userID
+
+	var body CutOffJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CutOff(ctx, request.(CutOffRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CutOff")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CutOffResponseObject); ok {
+		if err := validResponse.VisitCutOffResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -107,7 +107,6 @@ func sessionResponses() []response {
 		{[]any{generated.ListSessionEvents200JSONResponse(eventListOf(events, "next"))}, nil},
 		{[]any{ticketResponse(filled[customer.Ticket]())}, nil},
 		{[]any{generated.ListConnections200JSONResponse(connectionListOf(connections, "next"))}, nil},
-		{[]any{generated.CutOff200JSONResponse(CutOffRecord(filled[customer.CutOff]()))}, nil},
 		{[]any{generated.ListCutOffs200JSONResponse(cutOffListOf(filled[[]customer.CutOff](), "next"))}, nil},
 	}
 }

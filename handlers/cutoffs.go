@@ -14,24 +14,24 @@ func (s *Server) CutOff(ctx context.Context, r generated.CutOffRequestObject) (g
 	if err := s.approvals.CheckCutOff(userPrincipal(ctx)); err != nil {
 		return nil, err
 	}
-	done, err := s.cutOffs.CutOff(ctx, cutOffFrom(ctx, r))
-	if err != nil {
+	if _, err := s.cutOffs.CutOff(ctx, cutOffFrom(ctx, r)); err != nil {
 		return nil, err
 	}
-	return generated.CutOff200JSONResponse(CutOffRecord(done)), nil
+	return generated.CutOff204Response{}, nil
 }
 
 func cutOffFrom(ctx context.Context, r generated.CutOffRequestObject) customer.CutOffRequest {
+	p := userPrincipal(ctx)
 	return customer.CutOffRequest{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
-		Kind: customer.CutOffKind(r.Body.Kind), ID: r.Body.ID, Reason: r.Body.Reason,
+		Tenant: p.Tenant, UserID: r.UserID, SessionID: r.Body.SessionID, Reason: r.Body.Reason,
+		By: p.UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
 	}
 }
 
 // CutOffRecord returns a cut-off in the format of the contract.
 func CutOffRecord(c customer.CutOff) generated.CutOff {
 	return generated.CutOff{
-		Kind: generated.CutOffKind(c.Kind), ID: c.ID, CutOffAt: fieldgate.At(c.At),
+		UserID: c.UserID, SessionID: c.SessionID, CutOffAt: fieldgate.At(c.At),
 		CutOffBy: c.By, CutOffByActor: userDetailsOf(c.By, c.Names), Reason: c.Reason,
 	}
 }

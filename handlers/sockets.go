@@ -124,7 +124,7 @@ type socketUser struct {
 // userVerifier returns the Verify function for a user's socket.
 func (s *Server) userVerifier(user *socketUser) func(context.Context) realtime.CloseCode {
 	return func(ctx context.Context) realtime.CloseCode {
-		if fieldgate.CodeOf(s.cutOffs.Check(ctx, *user.Load())) == fieldgate.CodeUnauthorized {
+		if fieldgate.IsUnauthorized(s.cutOffs.Check(ctx, *user.Load())) {
 			return realtime.CloseWithdrawn
 		}
 		return 0

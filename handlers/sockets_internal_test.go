@@ -22,7 +22,7 @@ func TestRefresh_FindsCutOffThatIsMadeMeanwhile(t *testing.T) {
 	renewed.SessionID = "s-laptop"
 	s := &Server{cutOffs: cutOffs, verify: func(ctx context.Context, _ string) (customer.Principal, error) {
 		_, err := cutOffs.CutOff(ctx, customer.CutOffRequest{
-			Tenant: old.Tenant, Kind: customer.CutOffSession, ID: "s-laptop", UserID: "alice",
+			Tenant: old.Tenant, UserID: "mallory", SessionID: "s-laptop", By: "alice",
 		})
 		return renewed, err
 	}}

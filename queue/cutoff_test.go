@@ -17,7 +17,7 @@ import (
 func TestDecide_RefusesUserWhoWasCutOff(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		for _, subject := range []string{"user:" + approver, "session:s-laptop"} {
+		for _, subject := range []string{"user:" + approver, "user:" + approver + " s-laptop"} {
 			f, at := newFixture(t, s), time.UnixMilli(time.Now().UnixMilli())
 			c := f.propose(review)
 			require.NoError(t, s.Do(t.Context(), "test", func(ctx context.Context, client store.Client) error {
@@ -27,7 +27,7 @@ func TestDecide_RefusesUserWhoWasCutOff(t *testing.T) {
 				d := f.decision(c, approved)
 				d.AuthSessionID, d.EarliestCutOff = "s-laptop", at
 				_, err := f.queue.Decide(t.Context(), d)
-				require.Equal(t, fieldgate.ReasonCutOff, requireRefusal(t, err, fieldgate.CodeUnauthorized).Reason, subject)
+				require.Equal(t, fieldgate.ReasonCutOff, requireRefusal(t, err, fieldgate.CodeUserCutOff).Reason, subject)
 				require.Nil(t, f.get(c.ID).Approval)
 			}
 			later := f.decision(c, true)

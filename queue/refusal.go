@@ -33,7 +33,7 @@ func refused(reply store.Reply, id string) error {
 
 // withoutState has the refusals whose value is not the command's state.
 var withoutState = map[fieldgate.Code]bool{
-	fieldgate.CodeUnauthorized: true, fieldgate.CodeRateLimited: true, fieldgate.CodeQuotaExceeded: true,
+	fieldgate.CodeUnauthorized: true, fieldgate.CodeUserCutOff: true, fieldgate.CodeRateLimited: true, fieldgate.CodeQuotaExceeded: true,
 }
 
 // withState adds the command's state to a refusal, so that the caller need not request the

@@ -171,7 +171,7 @@ func (s *Socket) serve(c *Conn, f Frame) {
 		s.reply(f, data)
 	}
 	s.logFrame(f, err, time.Since(started))
-	if err != nil && fieldgate.CodeOf(err) == fieldgate.CodeUnauthorized {
+	if err != nil && fieldgate.IsUnauthorized(err) {
 		s.verify()
 	}
 }

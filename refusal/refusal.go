@@ -33,6 +33,7 @@ const queueFullRetry = 10 * time.Second
 
 var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeUnauthorized:          {"A valid, current token is required. Log in again.", addReason},
+	fieldgate.CodeUserCutOff:            {"Your access was ended by an administrator. Sign in again if you may return.", addReason},
 	fieldgate.CodeInvalidActivationCode: {"The activation code is not valid. Ask an administrator for a new one.", addReason},
 	fieldgate.CodeInvalidCredentials:    {"The device id or the secret is wrong.", addReason},
 

@@ -199,7 +199,7 @@ func DigestOf(text string) string {
 
 // CutOffsKey returns the key of the sorted set of the tenant's users and issuer's sessions that
 // were cut off, by the time of the cut-off in Unix milliseconds. Its members are "user:<id>" and
-// "session:<id>".
+// "user:<id> <session id>".
 func (t Tenant) CutOffsKey() string { return t.key("cut-offs") }
 
 // CutOffDetailsKey returns the key of the hash with the details of the tenant's cut-offs.

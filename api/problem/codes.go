@@ -19,6 +19,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeValidationFailed: {http.StatusBadRequest, "The request is not valid"},
 
 	fieldgate.CodeUnauthorized:          {http.StatusUnauthorized, "Authentication is required"},
+	fieldgate.CodeUserCutOff:            {http.StatusUnauthorized, "The user was cut off"},
 	fieldgate.CodeInvalidActivationCode: {http.StatusUnauthorized, "The activation code is not valid"},
 	fieldgate.CodeInvalidCredentials:    {http.StatusUnauthorized, "The credentials are not valid"},
 

@@ -9,6 +9,7 @@ type ProblemCode = string
 const (
 	CodeValidationFailed      ProblemCode = "validation_failed"
 	CodeUnauthorized          ProblemCode = "unauthorized"
+	CodeUserCutOff            ProblemCode = "user_cut_off"
 	CodeInvalidActivationCode ProblemCode = "invalid_activation_code"
 	CodeInvalidCredentials    ProblemCode = "invalid_credentials"
 	CodeInsufficientRole      ProblemCode = "insufficient_role"

@@ -43,12 +43,6 @@ const (
 	ConnectionKindDevice   ConnectionKind = "device"
 )
 
-// Defines values for CutOffKind.
-const (
-	CutOffKindSession CutOffKind = "session"
-	CutOffKindUser    CutOffKind = "user"
-)
-
 // Defines values for Decision.
 const (
 	DecisionApproved Decision = "approved"
@@ -578,24 +572,21 @@ type CutOff struct {
 	// `id` identifies the actor.
 	CutOffByActor ActorDetails `json:"cutOffByActor,omitempty,omitzero"`
 
-	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
-	//
-	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	ID string `json:"id"`
-
-	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-	// token issuer, by the claim `session_id`. Values may be added.
-	Kind CutOffKind `json:"kind"`
-
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
-}
 
-// CutOffKind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-// token issuer, by the claim `session_id`. Values may be added.
-type CutOffKind string
+	// SessionID The id of a session of a user at the token issuer, the claim `session_id` of its tokens.
+	//
+	// Example: 5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11
+	SessionID string `json:"sessionId,omitempty,omitzero"`
+
+	// UserID The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	UserID string `json:"userId"`
+}
 
 // CutOffList A page of cut-offs.
 type CutOffList struct {
@@ -608,21 +599,17 @@ type CutOffList struct {
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// CutOffRequest Who is to be cut off.
+// CutOffRequest Why a user is cut off, and which of the user's sessions.
 type CutOffRequest struct {
-	// ID The id of a user or of a session of the token issuer, as its tokens contain it.
-	//
-	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	ID string `json:"id"`
-
-	// Kind What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-	// token issuer, by the claim `session_id`. Values may be added.
-	Kind CutOffKind `json:"kind"`
-
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason string `json:"reason"`
+
+	// SessionID The id of a session of a user at the token issuer, the claim `session_id` of its tokens.
+	//
+	// Example: 5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11
+	SessionID string `json:"sessionId,omitempty,omitzero"`
 }
 
 // DecidedCommand The command with the decision on it.
@@ -1867,15 +1854,6 @@ func (r requester) listCutOffs(ctx context.Context, params ListCutOffsParams) (*
 	})
 }
 
-// cutOff sends POST /api/v1/customer/cut-offs.
-func (r requester) cutOff(ctx context.Context, body CutOffRequest) (*http.Response, error) {
-	return r.do(ctx, operation{
-		method: http.MethodPost,
-		path:   "/api/v1/customer/cut-offs",
-		body:   body,
-	})
-}
-
 // listDevices sends GET /api/v1/customer/devices.
 func (r requester) listDevices(ctx context.Context, params ListDevicesParams) (*http.Response, error) {
 	return r.do(ctx, operation{
@@ -2077,6 +2055,15 @@ func (r requester) getUsage(ctx context.Context) (*http.Response, error) {
 	return r.do(ctx, operation{
 		method: http.MethodGet,
 		path:   "/api/v1/customer/usage",
+	})
+}
+
+// cutOff sends POST /api/v1/customer/users/{userId}/cut-off.
+func (r requester) cutOff(ctx context.Context, userID string, body CutOffRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   pathOf("/api/v1/customer/users/%s/cut-off", userID),
+		body:   body,
 	})
 }
 

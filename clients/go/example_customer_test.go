@@ -261,15 +261,14 @@ func ExampleCustomerClient_CloseConnection() {
 func ExampleCustomerClient_CutOff() {
 	ctx := context.Background()
 	customer := exampleCustomer()
-	_, err := customer.CutOff(ctx, fieldgate.CutOffRequest{Kind: fieldgate.CutOffKindUser, ID: "mallory", Reason: "laptop stolen"})
-	if err != nil {
+	if err := customer.CutOff(ctx, "mallory", fieldgate.CutOffRequest{Reason: "laptop stolen"}); err != nil {
 		log.Fatal(err)
 	}
 	for cutOff, err := range customer.AllCutOffs(ctx, fieldgate.ListCutOffsParams{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(cutOff.ID, "was cut off by", cutOff.CutOffBy)
+		fmt.Println(cutOff.UserID, "was cut off by", cutOff.CutOffBy)
 	}
 	first, err := customer.CutOffs(ctx, fieldgate.ListCutOffsParams{Limit: 1})
 	if err != nil {

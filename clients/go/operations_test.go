@@ -343,10 +343,9 @@ func TestOperations_Commands(t *testing.T) {
 			},
 			"CutOff": {
 				func(ctx context.Context) (any, error) {
-					return customer.CutOff(ctx, fieldgate.CutOffRequest{Kind: fieldgate.CutOffKindUser, ID: "mallory"})
+					return nil, customer.CutOff(ctx, "auth0|mallory", fieldgate.CutOffRequest{Reason: "laptop stolen", SessionID: "s-laptop"})
 				},
-				"POST", customers + "/cut-offs", `{"kind":"user","id":"mallory"}`, `{"kind":"user","id":"mallory"}`,
-				fieldgate.CutOff{Kind: fieldgate.CutOffKindUser, ID: "mallory"},
+				"POST", customers + "/users/auth0%7Cmallory/cut-off", `{"reason":"laptop stolen","sessionId":"s-laptop"}`, "", nil,
 			},
 			"CutOffs": {
 				func(ctx context.Context) (any, error) {

@@ -6,8 +6,8 @@
 -- ARGV[1]  tenant
 -- ARGV[2]  actor
 -- ARGV[3]  request id
--- ARGV[4]  "user" or "session"
--- ARGV[5]  id of the user or the session
+-- ARGV[4]  id of the user
+-- ARGV[5]  id of the user's session at the issuer; empty for all of them
 -- ARGV[6]  reason
 -- ARGV[7]  time for which a cut-off is kept, in ms
 -- ARGV[8]  maximum number of cut-offs of the tenant
@@ -23,11 +23,12 @@
 --@include store/event
 --@include store/reply
 --@include store/wake
+--@include cut_offs
 local cut_offs_key, details_key, index_key, stream_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local tenant, actor, request, kind, id, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local tenant, actor, request, user, session, reason = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local keep, limit = tonumber(ARGV[7]), tonumber(ARGV[8])
 local name, email = ARGV[9], ARGV[10]
-local subject, now = kind .. ':' .. id, clock()
+local subject, now = cut_off_subject('user:' .. user, session), clock()
 
 -- LONGEST is a time for which no token is valid. Tenants stay in the index for so long, because it
 -- does not contain how long their cut-offs are kept.
@@ -68,7 +69,7 @@ for _, kept_key in ipairs({ cut_offs_key, details_key, index_key }) do
 end
 
 -- The event lacks the reason: every user of the tenant may read it.
-local data = { [kind == 'user' and 'userId' or 'authSessionId'] = id }
+local data = { userId = user, authSessionId = session ~= '' and session or nil }
 emit_tenant(stream_key, now, 'user.cut_off', {
   tenant = tenant, actor = actor, name = name, email = email, request = request, data = data,
 })

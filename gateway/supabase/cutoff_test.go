@@ -18,12 +18,11 @@ func TestCutOff_EndsTokensAtOnce(t *testing.T) {
 	p.admin("PUT", "/users/"+bob.User.ID, object{"ban_duration": "24h"}, nil)
 	g.me(bob.AccessToken)
 
-	_, err := g.user(alice.AccessToken).CutOff(t.Context(), client.CutOffRequest{Kind: "user", ID: bob.User.ID})
-	require.NoError(t, err)
+	require.NoError(t, g.user(alice.AccessToken).CutOff(t.Context(), bob.User.ID, client.CutOffRequest{Reason: "laptop stolen"}))
 	for _, token := range []string{bob.AccessToken, other.AccessToken} {
 		eventually(t, "the token is refused", func() bool {
 			_, err := g.user(token).Me(t.Context())
-			return client.CodeOf(err) == "unauthorized"
+			return client.CodeOf(err) == client.CodeUserCutOff
 		})
 	}
 	g.requireLogged(`"reason":"cut_off"`)

@@ -12,7 +12,7 @@
 -- ARGV[13]     id of the user's session at the token issuer; may be empty
 -- ARGV[14]     earliest time of a cut-off that refuses the user's token, in Unix ms
 -- Returns {"ok", events, state}
--- Refuses with unauthorized if the user was cut off; or with command_not_found, already_decided,
+-- Refuses with user_cut_off and the reason for the log; or with command_not_found, already_decided,
 --       session_closed, approval_expired, command_finished, self_approval; all but the first two
 --       contain the command's state
 -- Guarantees that a user who was cut off decides nothing from then on, whatever the instance knows;
@@ -32,7 +32,7 @@ local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[13], tonumbe
 local now = clock()
 
 if is_cut_off(cut_offs_key, device.actor, auth_session, earliest_cut_off) then
-  return refuse('unauthorized', 'cut_off')
+  return refuse('user_cut_off', 'cut_off')
 end
 local c = load_command(device, id)
 if not c or c.session ~= session then

@@ -12,6 +12,7 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { test as base, expect, type Page } from "@playwright/test";
 import axe from "axe-core";
+import { takeScreenshot } from "./fixtures.js";
 import { startGateway } from "./production.js";
 
 const {
@@ -61,7 +62,7 @@ test("approval asks for a second factor, adds one and is repeated", async ({ pag
   await expect.poll(() => image.evaluate((qr: HTMLImageElement) => qr.naturalWidth)).toBeGreaterThan(0);
   const secret = await dialog.locator("code.digest").innerText();
   await requireAccessible(page);
-  await page.screenshot({ path: ".build/screenshots/second-factor.png" });
+  await takeScreenshot(page, "second-factor");
   await dialog.getByLabel("Code").fill("000000");
   await dialog.getByRole("button", { name: "Verify" }).click();
   await expect(dialog.getByRole("alert")).toHaveText(/This code is wrong|Invalid TOTP code/);

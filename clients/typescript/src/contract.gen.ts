@@ -4,6 +4,7 @@
 export type ProblemCode =
   | "validation_failed"
   | "unauthorized"
+  | "user_cut_off"
   | "invalid_activation_code"
   | "invalid_credentials"
   | "insufficient_role"

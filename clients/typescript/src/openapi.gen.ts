@@ -998,26 +998,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/customer/cut-offs": {
+    "/api/v1/customer/users/{userId}/cut-off": {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /**
+                 * @description The id of the user, the `sub` of its tokens.
+                 * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+                 */
+                userId: components["parameters"]["UserInPath"];
+            };
             cookie?: never;
         };
-        /**
-         * List who was cut off
-         * @description Lists the cut-offs of the tenant that still refuse tokens, the newest first, a page at a time.
-         */
-        get: operations["listCutOffs"];
+        get?: never;
         put?: never;
         /**
          * Cut a user off
-         * @description Refuses all tokens of a user, or of one session of the token issuer, that were issued before
-         *     now: with 401 `unauthorized`, on all instances, within 5 seconds at most. Open sockets of the
-         *     user are closed with 4003, unused tickets are refused, and a decision that is being made is
-         *     refused too. The event `user.cut_off` names who did it, without the reason, which only
-         *     admins read.
+         * @description Refuses all tokens of a user that were issued before now, or only those of one session of
+         *     the user at the token issuer: with 401 `user_cut_off`, on all instances, within 5 seconds at
+         *     most. Open sockets of the user are closed with 4003, unused tickets are refused, and a
+         *     decision that is being made is refused too. The event `user.cut_off` names who did it,
+         *     without the reason, which only admins read. The gateway does not know the users of the
+         *     issuer, so an id that no token has is accepted too.
          *
          *     The rules for approvals apply: if the operator requires a second factor, a token whose `aal`
          *     is lower is refused with 403 `step_up_required`, and a token of an OAuth client that the
@@ -1032,6 +1035,26 @@ export interface paths {
          *     it also refuses the tokens that were issued since.
          */
         post: operations["cutOff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/cut-offs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who was cut off
+         * @description Lists the cut-offs of the tenant that still refuse tokens, the newest first, a page at a time.
+         */
+        get: operations["listCutOffs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1278,12 +1301,6 @@ export interface components {
          * @enum {string}
          */
         ConnectionKind: "device" | "customer";
-        /**
-         * @description What is cut off: `user` by the claim `sub` of the tokens, or `session`, one sign-in at the
-         *     token issuer, by the claim `session_id`. Values may be added.
-         * @enum {string}
-         */
-        CutOffKind: "user" | "session";
         /**
          * @description The kind of actor; `system` is the gateway itself. Values may be added.
          * @enum {string}
@@ -2118,20 +2135,19 @@ export interface components {
             nextCursor?: components["schemas"]["NextCursor"];
         };
         /**
-         * @description The id of a user or of a session of the token issuer, as its tokens contain it.
-         * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+         * @description The id of a session of a user at the token issuer, the claim `session_id` of its tokens.
+         * @example 5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11
          */
-        CutOffId: string;
-        /** @description Who is to be cut off. */
+        AuthSessionId: string;
+        /** @description Why a user is cut off, and which of the user's sessions. */
         CutOffRequest: {
-            kind: components["schemas"]["CutOffKind"];
-            id: components["schemas"]["CutOffId"];
-            reason?: components["schemas"]["Reason"];
+            reason: components["schemas"]["Reason"];
+            sessionId?: components["schemas"]["AuthSessionId"];
         };
         /** @description A user or a session whose earlier tokens are refused. */
         CutOff: {
-            kind: components["schemas"]["CutOffKind"];
-            id: components["schemas"]["CutOffId"];
+            userId: components["schemas"]["UserId"];
+            sessionId?: components["schemas"]["AuthSessionId"];
             /**
              * Format: date-time
              * @description The time of the cut-off. Tokens that were issued before are refused.
@@ -2342,6 +2358,17 @@ export interface components {
         };
         /** @description There is no valid token. */
         Unauthorized: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no valid token, or its user was cut off. */
+        UserUnauthorized: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -2697,6 +2724,11 @@ export interface components {
         CommandInPath: components["schemas"]["AnyId"];
         /** @description The id of the connection. */
         ConnectionInPath: components["schemas"]["AnyId"];
+        /**
+         * @description The id of the user, the `sub` of its tokens.
+         * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+         */
+        UserInPath: string;
         /**
          * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
          *     safe. See "Repeating requests".
@@ -3452,7 +3484,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
@@ -3522,7 +3554,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             409: components["responses"]["ExternalIdTaken"];
             413: components["responses"]["BodyTooLarge"];
@@ -3584,7 +3616,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             429: components["responses"]["RateLimited"];
@@ -3613,7 +3645,7 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             429: components["responses"]["RateLimited"];
@@ -3674,7 +3706,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             409: components["responses"]["DeviceDecommissioned"];
@@ -3722,7 +3754,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             409: components["responses"]["ActivationCodeNotIssued"];
@@ -3782,7 +3814,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             409: components["responses"]["DeviceDecommissioned"];
@@ -3844,7 +3876,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             409: components["responses"]["DeviceDecommissioned"];
@@ -3906,7 +3938,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             409: components["responses"]["DeviceDecommissioned"];
@@ -3969,7 +4001,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
@@ -4034,7 +4066,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["DeviceNotFound"];
             409: components["responses"]["SessionNotOpened"];
@@ -4117,7 +4149,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
             429: components["responses"]["RateLimited"];
@@ -4176,7 +4208,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
             413: components["responses"]["BodyTooLarge"];
@@ -4264,7 +4296,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
             429: components["responses"]["RateLimited"];
@@ -4338,7 +4370,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["CommandDenied"];
             404: components["responses"]["SessionNotFound"];
             409: components["responses"]["SessionClosed"];
@@ -4435,7 +4467,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionOrCommandNotFound"];
             429: components["responses"]["RateLimited"];
@@ -4509,7 +4541,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionOrCommandNotFound"];
             409: components["responses"]["CommandFinished"];
@@ -4594,7 +4626,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["CommandDenied"];
             404: components["responses"]["SessionOrCommandNotFound"];
             409: components["responses"]["RetryRefused"];
@@ -4677,7 +4709,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["DecisionForbidden"];
             404: components["responses"]["SessionOrCommandNotFound"];
             409: components["responses"]["DecisionRefused"];
@@ -4751,7 +4783,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
             429: components["responses"]["RateLimited"];
@@ -4823,7 +4855,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
@@ -4866,7 +4898,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -4893,7 +4925,7 @@ export interface operations {
         responses: {
             101: components["responses"]["SocketOpened"];
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["SocketForbidden"];
             429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
@@ -4956,7 +4988,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
@@ -4984,10 +5016,52 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["ConnectionNotFound"];
             429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cutOff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The id of the user, the `sub` of its tokens.
+                 * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+                 */
+                userId: components["parameters"]["UserInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "laptop stolen"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CutOffRequest"];
+            };
+        };
+        responses: {
+            /** @description The user or the session is cut off. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["CutOffForbidden"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -5017,8 +5091,7 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
-                     *           "kind": "user",
-                     *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "userId": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
                      *           "cutOffAt": "2025-11-22T20:31:07.512Z",
                      *           "cutOffBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
                      *           "cutOffByActor": {
@@ -5030,8 +5103,8 @@ export interface operations {
                      *           "reason": "laptop stolen"
                      *         },
                      *         {
-                     *           "kind": "session",
-                     *           "id": "5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11",
+                     *           "userId": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *           "sessionId": "5f0c0a52-2f5e-4a1c-8a39-3f0b5d8f6d11",
                      *           "cutOffAt": "2025-11-22T18:02:40.004Z",
                      *           "cutOffBy": "operator",
                      *           "cutOffByActor": {
@@ -5046,64 +5119,9 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    cutOff: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "kind": "user",
-                 *       "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
-                 *       "reason": "laptop stolen"
-                 *     }
-                 */
-                "application/json": components["schemas"]["CutOffRequest"];
-            };
-        };
-        responses: {
-            /** @description The user or the session is cut off. */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "kind": "user",
-                     *       "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
-                     *       "cutOffAt": "2025-11-22T20:31:07.512Z",
-                     *       "cutOffBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
-                     *       "cutOffByActor": {
-                     *         "kind": "user",
-                     *         "id": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
-                     *         "name": "Alice Lee",
-                     *         "email": "alice@example.com"
-                     *       },
-                     *       "reason": "laptop stolen"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["CutOff"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["CutOffForbidden"];
-            413: components["responses"]["BodyTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -5140,7 +5158,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
@@ -5189,7 +5207,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
@@ -5244,7 +5262,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
+            401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];

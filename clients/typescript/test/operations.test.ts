@@ -60,7 +60,11 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   listConnections: (c) => c.get("/api/v1/customer/connections"),
   closeConnection: (c) =>
     c.delete("/api/v1/customer/connections/{connectionId}", { params: { path: { connectionId: "connectionId" } } }),
-  cutOff: (c) => c.post("/api/v1/customer/cut-offs", { body: { kind: "user", id: "mallory" } }),
+  cutOff: (c) =>
+    c.post("/api/v1/customer/users/{userId}/cut-off", {
+      params: { path: { userId: "userId" } },
+      body: { reason: "laptop stolen" },
+    }),
   listCutOffs: (c) => c.get("/api/v1/customer/cut-offs"),
   getMe: (c) => c.get("/api/v1/customer/me"),
   getUsage: (c) => c.get("/api/v1/customer/usage"),

@@ -25,8 +25,8 @@ type cutOffCommand struct {
 	storeFlags
 
 	Tenant  string `required:"" help:"The tenant as logs contain it, such as c.acme."`
-	User    string `xor:"who" required:"" placeholder:"ID" help:"Cut off this user, the 'sub' of a token."`
-	Session string `xor:"who" required:"" placeholder:"ID" help:"Cut off this sign-in at the token issuer, the 'session_id' of a token."`
+	User    string `required:"" placeholder:"ID" help:"Cut off this user, the 'sub' of a token."`
+	Session string `placeholder:"ID" help:"Cut off only this sign-in of the user at the token issuer, the 'session_id' of a token."`
 	Reason  string `help:"The reason, for the list."`
 	By      string `default:"operator" help:"Who does this: the event and the list contain it as the user."`
 	DryRun  bool   `help:"Print who would be cut off, and change nothing."`
@@ -49,7 +49,7 @@ func (c *cutOffCommand) Run(ctx context.Context) error {
 	}
 	request := c.request()
 	if c.DryRun {
-		would := customer.CutOff{Kind: request.Kind, ID: request.ID, By: c.By, Reason: c.Reason}
+		would := customer.CutOff{UserID: c.User, SessionID: c.Session, By: c.By, Reason: c.Reason}
 		return c.show(cutOffRecord{Tenant: c.Tenant, CutOff: handlers.CutOffRecord(would), Result: "would be cut off"}, request.Check())
 	}
 	return c.change(ctx, func(s *store.Store) error {
@@ -59,14 +59,10 @@ func (c *cutOffCommand) Run(ctx context.Context) error {
 }
 
 func (c *cutOffCommand) request() customer.CutOffRequest {
-	request := customer.CutOffRequest{
-		Tenant: c.Tenant, Kind: customer.CutOffUser, ID: c.User, Reason: c.Reason,
-		UserID: c.By, RequestID: newRequestID(), Operator: true,
+	return customer.CutOffRequest{
+		Tenant: c.Tenant, UserID: c.User, SessionID: c.Session, Reason: c.Reason,
+		By: c.By, RequestID: newRequestID(), Operator: true,
 	}
-	if c.Session != "" {
-		request.Kind, request.ID = customer.CutOffSession, c.Session
-	}
-	return request
 }
 
 // The maximum lengths of the texts of a cut-off in characters, which are those of the contract.
@@ -88,7 +84,7 @@ func (c *cutOffCommand) show(r cutOffRecord, refused error) error {
 		return refused
 	}
 	return c.print(r, fields{
-		{"tenant", r.Tenant}, {string(r.Kind), r.ID}, {"time", at(r.CutOffAt.Time)}, {"by", r.CutOffBy},
+		{"tenant", r.Tenant}, {"user", r.UserID}, {"session", r.SessionID}, {"time", at(r.CutOffAt.Time)}, {"by", r.CutOffBy},
 		{"reason", r.Reason}, {"request id", r.RequestID}, {"result", r.Result},
 	})
 }
@@ -108,7 +104,7 @@ func (c *cutOffsCommand) Run(ctx context.Context) error {
 	return c.read(ctx, func(s *store.Store) error {
 		cutOffs := customer.NewCutOffs(customer.CutOffConfig{Store: s})
 		all := store.All(func(page store.Page) ([]customer.CutOff, string, error) { return cutOffs.List(ctx, c.Tenant, page) })
-		list := c.list("TENANT", "KIND", "ID", "TIME", "BY", "REASON")
+		list := c.list("TENANT", "USER", "SESSION", "TIME", "BY", "REASON")
 		for cutOff, err := range all {
 			if err != nil {
 				return err
@@ -117,7 +113,7 @@ func (c *cutOffsCommand) Run(ctx context.Context) error {
 				Tenant string `json:"tenant"`
 				generated.CutOff
 			}{c.Tenant, handlers.CutOffRecord(cutOff)}
-			if err := list.add(record, c.Tenant, cutOff.Kind, cutOff.ID, at(cutOff.At), cutOff.By, cutOff.Reason); err != nil {
+			if err := list.add(record, c.Tenant, cutOff.UserID, cutOff.SessionID, at(cutOff.At), cutOff.By, cutOff.Reason); err != nil {
 				return err
 			}
 		}
