@@ -28,9 +28,10 @@ const (
 // runs in the background, and its package handles the refusals. A socket frame runs the same
 // scripts as the corresponding operation.
 var runBy = map[string][]string{
-	"customer/lua/cut_off":       {"cutOff"},
-	"customer/lua/issue_ticket":  {"issueTicket"},
-	"customer/lua/redeem_ticket": {"openCustomerSocket"},
+	"customer/lua/cut_off":             {"cutOff"},
+	"customer/lua/erase_cut_off_names": nil,
+	"customer/lua/issue_ticket":        {"issueTicket"},
+	"customer/lua/redeem_ticket":       {"openCustomerSocket"},
 
 	"device/lua/check":            {byDevices},
 	"device/lua/decommission":     {"decommissionDevice"},
@@ -48,16 +49,18 @@ var runBy = map[string][]string{
 	"device/lua/suspend":          {"suspendDevice"},
 	"device/lua/update":           {"updateDevice"},
 
-	"queue/lua/cancel":    {"cancelCommand"},
-	"queue/lua/claim":     {"claimCommands"},
-	"queue/lua/decide":    {"decideCommand"},
-	"queue/lua/extend":    {"extendCommand"},
-	"queue/lua/propose":   {"proposeCommand", "retryCommand"},
-	"queue/lua/reconcile": nil,
-	"queue/lua/release":   {"releaseCommand"},
-	"queue/lua/restore":   nil,
-	"queue/lua/result":    {"submitResult"},
-	"queue/lua/settle":    nil,
+	"queue/lua/cancel":             {"cancelCommand"},
+	"queue/lua/claim":              {"claimCommands"},
+	"queue/lua/decide":             {"decideCommand"},
+	"queue/lua/erase_answer_names": nil,
+	"queue/lua/erase_names":        nil,
+	"queue/lua/extend":             {"extendCommand"},
+	"queue/lua/propose":            {"proposeCommand", "retryCommand"},
+	"queue/lua/reconcile":          nil,
+	"queue/lua/release":            {"releaseCommand"},
+	"queue/lua/restore":            nil,
+	"queue/lua/result":             {"submitResult"},
+	"queue/lua/settle":             nil,
 
 	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
 
@@ -73,17 +76,19 @@ var runBy = map[string][]string{
 	"realtime/lua/renew_socket":      nil,
 	"realtime/lua/renew_sockets":     nil,
 
-	"session/lua/close_session":     {"closeSession"},
-	"session/lua/open_session":      {"openSession"},
-	"session/lua/read_sessions":     {"getSession", "listSessions"},
-	"session/lua/reconcile_session": nil,
-	"session/lua/settle_session":    nil,
+	"session/lua/close_session":      {"closeSession"},
+	"session/lua/erase_opened_names": nil,
+	"session/lua/open_session":       {"openSession"},
+	"session/lua/read_sessions":      {"getSession", "listSessions"},
+	"session/lua/reconcile_session":  nil,
+	"session/lua/settle_session":     nil,
 
-	"store/lua/canary":           nil,
-	"store/lua/restore":          nil,
-	"store/lua/set_aside":        nil,
-	"store/lua/record_retention": nil,
-	"store/lua/trim_quarantine":  nil,
+	"store/lua/canary":            nil,
+	"store/lua/erase_event_names": nil,
+	"store/lua/restore":           nil,
+	"store/lua/set_aside":         nil,
+	"store/lua/record_retention":  nil,
+	"store/lua/trim_quarantine":   nil,
 }
 
 func TestScripts_EachIsListedWithItsOperations(t *testing.T) {

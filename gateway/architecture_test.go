@@ -48,7 +48,7 @@ var allowedImports = map[string]string{
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated",
 	"verify":              "device queue quota session store",
-	"erase":               "device store",
+	"erase":               ". customer device queue realtime session store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
 	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers queue quota ratelimit refusal session store",
 	"gateway/measure":     "", // contains tests only

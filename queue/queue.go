@@ -46,6 +46,9 @@ var (
 	reconcileScript = Scripts.Script("lua/reconcile.lua")
 	checkScript     = store.NewCheck(files, "lua/reconcile.lua")
 	restoreScript   = Scripts.Script("lua/restore.lua")
+
+	eraseNamesScript       = Scripts.Script("lua/erase_names.lua")
+	eraseAnswerNamesScript = Scripts.Script("lua/erase_answer_names.lua")
 )
 
 // These are limits of the queue. The API contract documents the first two.

@@ -29,6 +29,8 @@ var (
 	readScript   = Scripts.Script("lua/read_sessions.lua")
 	settleScript = Scripts.Script("lua/settle_session.lua")
 
+	eraseOpenedNamesScript = Scripts.Script("lua/erase_opened_names.lua")
+
 	reconcileScript = Scripts.Script("lua/reconcile_session.lua")
 	checkScript     = store.NewCheck(scripts, "lua/reconcile_session.lua", queuelua.Library)
 )

@@ -156,6 +156,9 @@ func (t Tenant) key(parts ...string) string {
 // maximum length. Sockets get their events from it.
 func (t Tenant) StreamKey() string { return t.key("events") }
 
+// copyKey returns the key of the unfinished copy of a stream, in the slot of the stream.
+func copyKey(stream string) string { return stream + ":copy" }
+
 // InboxKey returns the key of the sorted set of commands that await approval.
 func (t Tenant) InboxKey() string { return t.key("inbox") }
 

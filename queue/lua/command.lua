@@ -125,10 +125,15 @@ local function load_command(device, id)
   return parse_command(device, redis.call('HGET', device.commands, id))
 end
 
+-- encode_command returns the state of a command as the text that parse_command parses.
+local function encode_command(c)
+  return (c.packed and cmsgpack.pack or cjson.encode)(c)
+end
+
 -- save_command writes the state of a command. It also stores the state as text in
 -- device.state, for the reply.
 local function save_command(device, id, c)
-  device.state = (c.packed and cmsgpack.pack or cjson.encode)(c)
+  device.state = encode_command(c)
   redis.call('HSET', device.commands, id, device.state)
 end
 

@@ -23,5 +23,5 @@ type Command struct {
 	Verify       verifyCommand       `cmd:"" help:"Check every invariant over the whole store. Exits with 1 if one is violated. Changes nothing."`
 	RestoreCheck restoreCheckCommand `cmd:"" help:"Check a restored store before instances serve it, and print what is lost and what to do next. Changes nothing."`
 	Export       exportCommand       `cmd:"" help:"Print all records of a tenant, one JSON object a line, without secrets."`
-	Purge        purgeCommand        `cmd:"" help:"Erase a tenant or a device with all records, at once and for ever."`
+	Purge        purgeCommand        `cmd:"" help:"Erase a tenant or a device with all records, or the names of a user, at once and for ever."`
 }

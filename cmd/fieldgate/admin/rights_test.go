@@ -32,7 +32,11 @@ func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
 	restored, dropped := i.setAside(), i.setAside()
 	done := i.propose(auto)
 	i.propose(review)
+	i.proposeNamed("carol", "Carol Lindqvist")
 	url, tenant := addGatewayUser(t, i.server), "--tenant="+i.tenant()
+	out, err := runCommand(t, url, "purge", "--user=carol")
+	require.NoError(t, err)
+	require.Regexp(t, `events: +2\n`, out)
 	left := map[string]bool{}
 	for _, leaf := range newParser(t, new(Command)).Model.Leaves(false) {
 		left[leaf.Path()] = true
