@@ -117,8 +117,12 @@ func verifyDigest(r record, s state) error {
 
 // hasExactFields reports whether the scripts and this package read the same fields in a decoded
 // state. They would not if a name occurred twice or contained upper-case letters: encoding/json
-// ignores case, and the scripts do not.
+// ignores case, and the scripts do not. Both read a packed state alike: parsePacked takes names as
+// they are, and the last of two equal ones.
 func hasExactFields(state string) bool {
+	if isPacked(state) {
+		return true
+	}
 	d := json.NewDecoder(strings.NewReader(state))
 	return readExactFields(d) == nil
 }

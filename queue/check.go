@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -48,20 +47,12 @@ func (q *Queue) CheckInbox(ctx context.Context, tenant string) (found []store.Vi
 	return found, err
 }
 
-// checkedState is the state of a command with the fields that only checks read.
-type checkedState struct {
-	state
-	Claims int   `json:"claims"`
-	First  int64 `json:"first"`
-}
-
 // checkStates checks the states of the commands of a device. It reads the timeline after the
 // states, so that the timeline has the events of all that the states show.
 func (q *Queue) checkStates(ctx context.Context, d store.Device) ([]store.Violation, error) {
-	states := map[string]checkedState{}
+	states := map[string]state{}
 	err := q.eachState(ctx, d, func(id, raw string) {
-		var s checkedState
-		if json.Unmarshal([]byte(raw), &s) == nil {
+		if s, err := decodeState(raw); err == nil {
 			states[id] = s
 		}
 	})
@@ -83,7 +74,7 @@ func (q *Queue) checkStates(ctx context.Context, d store.Device) ([]store.Violat
 }
 
 // violations returns the violations in the state of one command.
-func (s checkedState) violations(d store.Device, id string, told timeline) (found []store.Violation) {
+func (s state) violations(d store.Device, id string, told timeline) (found []store.Violation) {
 	add := func(invariant store.Invariant, damage string) {
 		found = append(found, store.Violation{Invariant: invariant, Damage: damage, ID: id, Device: d.ID})
 	}
@@ -104,7 +95,7 @@ func (s checkedState) violations(d store.Device, id string, told timeline) (foun
 
 // isUntold reports whether the timeline lacks the event of the last change of the status, or of a
 // claim. The timeline is trimmed by age, so it proves nothing about changes before begin.
-func (s checkedState) isUntold(events events, begin int64) bool {
+func (s state) isUntold(events events, begin int64) bool {
 	changed := s.Created
 	switch {
 	case s.Status.Final():

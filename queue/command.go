@@ -87,7 +87,9 @@ type state struct {
 	DeliverBy int64          `json:"deliver_by"`
 	ApproveBy int64          `json:"approve_by"`
 	Attempt   int            `json:"attempt"`
+	Claims    int            `json:"claims"`
 	Queued    int64          `json:"queued"`
+	First     int64          `json:"first"`
 	Claimed   int64          `json:"claimed"`
 	Visible   int64          `json:"visible"`
 	Finished  int64          `json:"finished"`
@@ -101,6 +103,7 @@ type state struct {
 	Result    string         `json:"result"` // fingerprint of the result; empty before the device has submitted one
 	Digest    string         `json:"digest"` // empty in a record of an older release, which stored no digest
 	MAC       string         `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
+	Bytes     int64          `json:"bytes"`  // counted towards the stored bytes of the tenant; zero in a record of an older release
 	Approval  *approvalState `json:"approval"`
 	History   []attemptState `json:"history"`
 }
@@ -197,7 +200,15 @@ func (r record) listed() (Command, error) {
 	return c, err
 }
 
+// decodeState decodes a state in JSON or a packed one.
 func decodeState(raw string) (state, error) {
+	if isPacked(raw) {
+		s, parsed := parsePacked(raw)
+		if !parsed {
+			return state{}, errState
+		}
+		return s, nil
+	}
 	s, parsed := parseState(raw)
 	if parsed {
 		return s, nil
@@ -208,6 +219,8 @@ func decodeState(raw string) (state, error) {
 	}
 	return s, nil
 }
+
+var errState = errors.New("decoding the state of a command: it is neither JSON nor a packed state")
 
 // proposal returns the command's proposal, without its tenant.
 func (s state) proposal(b body) Proposal {

@@ -312,7 +312,9 @@ func (f *fixture) state(id string) map[string]any {
 	f.t.Helper()
 	var raw string
 	f.do(func(ctx context.Context, c store.Client) (err error) {
-		raw, err = c.HGet(ctx, f.device.CommandsKey(), id).Result()
+		if raw, err = c.HGet(ctx, f.device.CommandsKey(), id).Result(); err == nil {
+			raw, err = storetest.StateJSON(ctx, c, raw)
+		}
 		return err
 	})
 	decoder := json.NewDecoder(strings.NewReader(raw))
@@ -322,7 +324,8 @@ func (f *fixture) state(id string) map[string]any {
 	return state
 }
 
-// editState changes the stored state of a command.
+// editState changes the stored state of a command, which it writes in JSON. The next transition packs
+// the state again if it was packed.
 func (f *fixture) editState(id string, change func(state map[string]any)) {
 	f.t.Helper()
 	state := f.state(id)

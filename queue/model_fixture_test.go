@@ -276,12 +276,12 @@ end
 local all = redis.call('HGETALL', KEYS[2])
 for i = 1, #all, 2 do
   if not string.find(all[i], ':', 1, true) then
-    local c = cjson.decode(all[i + 1])
+    local c = (string.find(all[i + 1], '{', 1, true) == 1 and cjson.decode or cmsgpack.unpack)(all[i + 1])
     subtract(c, { 'created', 'deliver_by', 'approve_by', 'queued', 'claimed', 'visible', 'finished', 'first' })
     c.digest, c.mac = nil, nil
     if c.approval then c.approval.mac = nil subtract(c.approval, { 'at' }) end
     for _, h in ipairs(c.history or {}) do subtract(h, { 'claimed', 'ended' }) end
-    redis.call('HSET', KEYS[2], all[i], cjson.encode(c))
+    redis.call('HSET', KEYS[2], all[i], (c.packed and cmsgpack.pack or cjson.encode)(c))
   end
 end
 field(KEYS[1], 'session_until')

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // commandRecord holds those fields of a stored command that the model also has.
@@ -142,7 +143,14 @@ func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
 // commandOf converts a stored state to a command of the model.
 func (f *modelFixture) commandOf(id, raw string) model.Command {
 	var r commandRecord
-	if err := json.Unmarshal([]byte(raw), &r); err != nil {
+	err := f.store.Do(f.t.Context(), "test", func(ctx context.Context, c store.Client) (err error) {
+		raw, err = storetest.StateJSON(ctx, c, raw)
+		return err
+	})
+	if err == nil {
+		err = json.Unmarshal([]byte(raw), &r)
+	}
+	if err != nil {
 		return model.Command{ID: f.names[id], Result: err.Error()}
 	}
 	c := model.Command{

@@ -236,6 +236,10 @@ func (q *Queue) eachState(ctx context.Context, d store.Device, f func(id, state 
 // countedBytes returns what a command counts, by its stored state. It returns zero for a
 // state that cannot be decoded, and for one that an earlier version wrote.
 func countedBytes(state string) int64 {
+	if isPacked(state) {
+		s, _ := parsePacked(state)
+		return s.Bytes
+	}
 	var counted struct{ Bytes int64 }
 	if json.Unmarshal([]byte(state), &counted) != nil {
 		return 0

@@ -35,10 +35,10 @@ func (q *Queue) Restore(ctx context.Context, due store.Due, dryRun bool) error {
 	}
 }
 
-// Raw is the record of a command as it is stored, for an operator who has to find out why it
-// cannot be read.
+// Raw is the record of a command as it is stored, apart from its format, for an operator who has
+// to find out why it cannot be read.
 type Raw struct {
-	State         string    // JSON, if the record is intact
+	State         string    // JSON, also of a packed state, if the record is intact
 	Body          string    // JSON, if the record is intact
 	QuarantinedAt time.Time // zero if the command is not in the quarantine
 }
@@ -54,5 +54,5 @@ func (q *Queue) ReadRaw(ctx context.Context, d store.Device, id string) (Raw, er
 	if err != nil {
 		return Raw{}, fmt.Errorf("reading the record of a command: %w", err)
 	}
-	return Raw{State: fields.String(0), Body: fields.String(1), QuarantinedAt: store.ParseTime(fields.String(2))}, nil
+	return Raw{State: unpackedState(fields.String(0)), Body: fields.String(1), QuarantinedAt: store.ParseTime(fields.String(2))}, nil
 }

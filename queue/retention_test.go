@@ -171,3 +171,17 @@ func TestTimeline_ExpiresAfterRetention(t *testing.T) {
 		}
 	})
 }
+
+// TestTimeline_OfFewEventsIsSmall requires that a timeline takes what its events need, and not the
+// 4 KiB that Redis reserves for the first events of a stream.
+func TestTimeline_OfFewEventsIsSmall(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.Connect(t, store.Config{}))
+	f.propose(auto)
+	f.do(func(ctx context.Context, c store.Client) error {
+		require.EqualValues(t, 2, c.XLen(ctx, f.device.TimelineKey()).Val())
+		require.Less(t, c.MemoryUsage(ctx, f.device.TimelineKey()).Val(), int64(1500), "bytes")
+		require.Positive(t, c.PTTL(ctx, f.device.TimelineKey()).Val(), "a timeline expires")
+		return nil
+	})
+}

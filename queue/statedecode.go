@@ -49,6 +49,12 @@ func (s *state) field(name string) any {
 		return &s.ApproveBy
 	case "attempt":
 		return &s.Attempt
+	case "claims":
+		return &s.Claims
+	case "first":
+		return &s.First
+	case "bytes":
+		return &s.Bytes
 	case "queued":
 		return &s.Queued
 	case "claimed":
@@ -77,7 +83,7 @@ func (s *state) field(name string) any {
 		return &s.Digest
 	case "mac":
 		return &s.MAC
-	case "seq", "claims", "past", "returned", "first", "bytes", "retry_of":
+	case "seq", "past", "returned", "packed", "retry_of":
 		return unread{}
 	}
 	return nil

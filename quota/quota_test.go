@@ -311,6 +311,9 @@ func (b *bench) edit(d store.Device, id, old, replacement string) {
 		if err != nil {
 			return err
 		}
+		if state, err = storetest.StateJSON(ctx, c, state); err != nil {
+			return err
+		}
 		return c.HSet(ctx, d.CommandsKey(), id, strings.Replace(state, old, replacement, 1)).Err()
 	})
 }

@@ -21,9 +21,13 @@ const metaKey = "fg:meta"
 // canaryKey is the key of the hash that canary.lua writes.
 const canaryKey = "fg:canary"
 
-// Schema is the version of the format of the data. It is raised by a change that instances of
-// earlier versions would misread.
-const Schema = 1
+// Schema is the newest version of the format of the data that this program reads. It is raised by a
+// change that instances of earlier versions would misread. In schema 2, states of commands are
+// packed. A store gets a later schema when no instance of an earlier version uses it any more.
+const Schema = 2
+
+// firstSchema is the schema of a store that was written before stores recorded one.
+const firstSchema = 1
 
 // fieldCanary is the field of metaKey which records when the canary was first written.
 const fieldCanary = "canary"
@@ -71,6 +75,7 @@ func (s *Store) checkMeta(ctx context.Context, sets []*Scripts) error {
 	if err := s.setHashKey(stored); err != nil {
 		return err
 	}
+	s.packs = !s.Embedded() && stored.leastReader() > firstSchema
 	if len(found) == 0 && !s.Embedded() {
 		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
 	}
@@ -140,8 +145,30 @@ func (m meta) check(wanted string) error {
 
 // checkSchema returns an error if only programs of a later version can read the data.
 func (m meta) checkSchema() error {
-	if reader, _ := strconv.Atoi(m["reader"]); reader > Schema {
+	if m.leastReader() > Schema {
 		return fmt.Errorf("the store has data of schema %s, and this program reads schema %d: use a later version of the gateway", m["schema"], Schema)
+	}
+	return nil
+}
+
+// leastReader returns the least schema that a program must know to read the data. It is zero for a
+// store that has recorded none.
+func (m meta) leastReader() int {
+	reader, _ := strconv.Atoi(m["reader"])
+	return reader
+}
+
+// PacksStates reports whether the states of new commands are packed: every program that may use the
+// store reads them, and the server has MessagePack, which the embedded one lacks.
+func (s *Store) PacksStates() bool { return s.packs }
+
+// RaiseSchema records that every program which uses the store reads the schema of this one. Programs
+// of earlier versions refuse the store from then on. Instances write the formats of the schema after
+// their next start.
+func (s *Store) RaiseSchema(ctx context.Context) error {
+	schema := strconv.Itoa(Schema)
+	if err := s.client.HSet(ctx, metaKey, "schema", schema, "reader", schema).Err(); err != nil {
+		return fmt.Errorf("writing the schema of %s: %w", metaKey, err)
 	}
 	return nil
 }
@@ -156,9 +183,13 @@ func (s *Store) initMeta(ctx context.Context, found meta) (meta, error) {
 	if _, err := rand.Read(fresh); err != nil {
 		return nil, fmt.Errorf("generating a hash key: %w", err)
 	}
+	schema := strconv.Itoa(firstSchema)
+	if len(found) == 0 {
+		schema = strconv.Itoa(Schema)
+	}
 	initial := meta{
 		"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh),
-		"kind": s.storeKind(), "store_id": cmp.Or(s.id, rand.Text()), "schema": strconv.Itoa(Schema), "reader": strconv.Itoa(Schema),
+		"kind": s.storeKind(), "store_id": cmp.Or(s.id, rand.Text()), "schema": schema, "reader": schema,
 	}
 	for field, value := range initial {
 		if found[field] != "" {

@@ -67,14 +67,14 @@ func TestConnect_DevelopmentRefusesProduction(t *testing.T) {
 func TestConnect_RefusesLaterSchema(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", "256", "schema", "3", "reader", "2").Err())
+	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", "256", "schema", "4", "reader", "3").Err())
 	_, err := connectLogged(t, server.URL())
-	require.ErrorContains(t, err, "the store has data of schema 3, and this program reads schema 1")
+	require.ErrorContains(t, err, "the store has data of schema 4, and this program reads schema 2")
 
 	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", "1").Err())
 	_, err = connectLogged(t, server.URL())
 	require.NoError(t, err, "data of a later schema that this program can read")
-	require.Equal(t, "3", server.Client(t).HGet(t.Context(), "fg:meta", "schema").Val())
+	require.Equal(t, "4", server.Client(t).HGet(t.Context(), "fg:meta", "schema").Val())
 }
 
 // TestConnect_RefusesStoreThatLosesScriptWrites restarts Redis with the default user off in its

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -147,7 +148,11 @@ func dumpOf(t testing.TB, s *site) map[string]string {
 func statesOf(t testing.TB, p planted) map[string]map[string]any {
 	t.Helper()
 	states := map[string]map[string]any{}
-	for id, raw := range p.site.server.Client(t).HGetAll(t.Context(), p.device.CommandsKey()).Val() {
+	c := p.site.server.Client(t)
+	for id, raw := range c.HGetAll(t.Context(), p.device.CommandsKey()).Val() {
+		if !strings.Contains(id, ":") {
+			raw, _ = storetest.StateJSON(t.Context(), c, raw)
+		}
 		var state map[string]any
 		if json.Unmarshal([]byte(raw), &state) == nil {
 			states[id] = state

@@ -1,6 +1,8 @@
 -- This fragment is the state machine of a command.
 --
--- The state of a command is a small JSON object in the device's commands hash:
+-- The state of a command is a small object in the device's commands hash. It is a map of
+-- MessagePack, which costs half as much to read and to write, or JSON: in the embedded server, and
+-- in a store that an earlier release may read. A state keeps its format. The fields:
 --   status     pending_approval, queued, claimed, succeeded, failed, timed_out,
 --              rejected, cancelled, expired
 --   session, request, proposer, priority, max, seq, created, deliver_by: set by the
@@ -25,6 +27,7 @@
 --   digest     digest of what a user approves, set by the proposal; readers compute a
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
+--   packed     true if the state is a map of MessagePack
 -- Three more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:aside" holds the time at which the command was
@@ -52,38 +55,36 @@ local FINAL = {
   rejected = true, cancelled = true, expired = true,
 }
 
--- REQUIRED has each field that every record must have, followed by its type.
-local REQUIRED = {
-  'status', 'string', 'session', 'string', 'request', 'string', 'proposer', 'string', 'seq', 'number', 'priority', 'number',
-  'max', 'number', 'attempt', 'number', 'claims', 'number', 'created', 'number', 'deliver_by', 'number',
-}
--- OPTIONAL has each field that a record may lack, followed by its type. If a record has the field,
--- the type is checked.
-local OPTIONAL = {
-  'token', 'string', 'past', 'string', 'result', 'string', 'first', 'number', 'approve_by', 'number',
-  'history', 'table', 'approval', 'table', 'digest', 'string', 'mac', 'string', 'bytes', 'number',
-  'proposer_name', 'string', 'proposer_email', 'string', 'retry_of', 'string',
-}
 -- DEADLINE maps a status to the field that holds the deadline of a command in that status. The
 -- record must have this field.
 local DEADLINE = { pending_approval = 'approve_by', queued = 'deliver_by', claimed = 'visible' }
 
--- has_types reports whether the fields of a record have the given types. An absent field is
--- accepted if required is false.
-local function has_types(c, types, required)
-  for i = 1, #types, 2 do
-    local value = c[types[i]]
-    if (required or value ~= nil) and type(value) ~= types[i + 1] then
-      return false
-    end
-  end
-  return true
+-- is_table reports whether an optional field is absent or a table.
+local function is_table(value)
+  return value == nil or type(value) == 'table'
+end
+
+-- has_types reports whether the fields of a record that the scripts use have their types. Only a
+-- number equals itself plus zero, and only a string equals itself joined with nothing; most other
+-- values raise an error. A call of type for each field takes three times as long.
+local function has_types(c)
+  local bytes, first, approve_by = c.bytes or 0, c.first or 0, c.approve_by or 0
+  local token, past, result, digest, mac = c.token or '', c.past or '', c.result or '', c.digest or '', c.mac or ''
+  local name, email = c.proposer_name or '', c.proposer_email or ''
+  return c.seq + 0 == c.seq and c.priority + 0 == c.priority and c.max + 0 == c.max and c.attempt + 0 == c.attempt
+    and c.claims + 0 == c.claims and c.created + 0 == c.created and c.deliver_by + 0 == c.deliver_by
+    and bytes + 0 == bytes and first + 0 == first and approve_by + 0 == approve_by
+    and c.session .. '' == c.session and c.request .. '' == c.request and c.proposer .. '' == c.proposer
+    and token .. '' == token and past .. '' == past and result .. '' == result and digest .. '' == digest
+    and mac .. '' == mac and name .. '' == name and email .. '' == email
+    and is_table(c.history) and is_table(c.approval)
 end
 
 -- is_valid reports whether the scripts can process a decoded record. It checks every field
 -- that the scripts use, so that no script fails after it has written something.
 local function is_valid(c)
-  if type(c) ~= 'table' or not has_types(c, REQUIRED, true) or not has_types(c, OPTIONAL, false) then
+  local checked, valid = pcall(has_types, c)
+  if not (checked and valid) then
     return false
   end
   local deadline = DEADLINE[c.status] or (FINAL[c.status] and 'finished')
@@ -93,6 +94,18 @@ local function is_valid(c)
     and (newest == nil or type(newest) == 'table')
 end
 
+-- JSON_BEGIN is the first byte of a state in JSON. A packed state never begins with it.
+local JSON_BEGIN = 123
+
+-- decode_state decodes the text of a state. It raises an error, or returns anything, for a text that
+-- is none. The second value is not nil for a packed state that more bytes follow.
+local function decode_state(raw)
+  if string.byte(raw) == JSON_BEGIN then
+    return cjson.decode(raw)
+  end
+  return cmsgpack.unpack(raw)
+end
+
 -- parse_command returns the state of a command, of which raw is the text, and stores the text in
 -- device.state for the reply. It returns (nil, false) if the command has no record, and (nil, true)
 -- if the record is invalid.
@@ -100,8 +113,8 @@ local function parse_command(device, raw)
   if not raw then
     return nil, false
   end
-  local decoded, c = pcall(cjson.decode, raw)
-  if not decoded or not is_valid(c) then
+  local decoded, c, more = pcall(decode_state, raw)
+  if not decoded or more ~= nil or not is_valid(c) then
     return nil, true
   end
   device.state = raw
@@ -115,7 +128,7 @@ end
 
 -- encode_command returns the state of a command as the text that parse_command parses.
 local function encode_command(c)
-  return cjson.encode(c)
+  return (c.packed and cmsgpack.pack or cjson.encode)(c)
 end
 
 -- save_command writes the state of a command. It also stores the state as text in

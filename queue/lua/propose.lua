@@ -24,6 +24,7 @@
 -- ARGV[23]     fingerprint of the request in earlier releases
 -- ARGV[24]     MAC of the record
 -- ARGV[25]     id of the command that this one repeats; empty if it repeats none
+-- ARGV[26]     "1" to pack the state of the command
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full; with quota_exceeded, the quota and its limit; or with stale if
@@ -45,7 +46,7 @@ local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARG
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local max_ready, max_pending, max_bytes, earlier, mac = ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
-local retry_of = ARGV[25]
+local retry_of, packed = ARGV[25], ARGV[26] == '1'
 local now = clock()
 
 -- RECENT_MS is the maximum difference, in ms, between the proposal time that the gateway has read
@@ -102,6 +103,7 @@ local c = {
   proposer = device.actor,
   proposer_name = device.actor_name,
   proposer_email = device.actor_email,
+  packed = packed or nil,
 }
 count_bytes(device, bytes)
 redis.call('HSET', device.commands, body_field(id), body)

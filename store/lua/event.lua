@@ -6,6 +6,8 @@
 --@include store/wake
 local STREAM_LENGTH = 10000
 local TIMELINE_PARTS = 30
+-- NO_EXPIRY is the reply of PTTL for a key that does not expire.
+local NO_EXPIRY = -1
 
 -- SYSTEM is the actor of transitions that the gateway makes by itself when a deadline has
 -- passed.
@@ -33,12 +35,27 @@ local function add_field(fields, name, value)
   end
 end
 
+-- shrink_timeline replaces a timeline by a copy that expires after ttl milliseconds. Redis reserves
+-- 4 KiB for the first events of a stream, and a copy takes only what they need, which is a few
+-- hundred bytes for a device that seldom does anything. It returns false, and changes nothing, if
+-- the server cannot copy a stream or the user of Redis may not.
+local function shrink_timeline(device, ttl)
+  local copy = redis.pcall('DUMP', device.timeline)
+  if type(copy) ~= 'string' then
+    return false
+  end
+  return redis.pcall('RESTORE', device.timeline, ms(ttl), copy, 'REPLACE').ok ~= nil
+end
+
 -- keep_timeline makes the timeline expire when its newest event is as old as the retention, or at
 -- most one part in TIMELINE_PARTS of the retention later. It writes only when that time must move,
--- which few of the events of a busy device require.
+-- which few of the events of a busy device require. A new timeline, which has no expiry, is shrunk.
 local function keep_timeline(device)
   local left = redis.call('PTTL', device.timeline)
   local longest = math.floor(device.retention + device.retention / TIMELINE_PARTS)
+  if left == NO_EXPIRY and shrink_timeline(device, longest) then
+    return
+  end
   if left < device.retention or left > longest then
     redis.call('PEXPIRE', device.timeline, ms(longest))
   end
