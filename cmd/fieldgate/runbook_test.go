@@ -215,7 +215,7 @@ func TestRunbook_SetAside(t *testing.T) {
 	work()
 	require.Regexp(t, `(?s)"quarantined a .*restorable: +the record of the command cannot be read`, n.follow(t, "set aside, look", damaged))
 
-	require.Contains(t, n.follow(t, "set aside, repair", damaged), "status in the backup: queued, attempt 0")
+	require.Regexp(t, `"status":"queued"`, n.follow(t, "set aside, repair", damaged))
 	require.Regexp(t, `(?s)would be restored.* restored.*status: +queued`, n.follow(t, "set aside, restore", damaged))
 	work()
 	require.Regexp(t, dropped[8:]+`.* dropped`, n.follow(t, "set aside, drop", dropped))

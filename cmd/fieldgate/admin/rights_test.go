@@ -64,6 +64,7 @@ func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
 		{"kick", []string{"--device=" + i.device.ID}},
 		{"users cut-off", []string{tenant, "--user=mallory"}},
 		{"users cut-offs", []string{tenant}},
+		{"schema raise", nil},
 		{"purge", []string{tenant}},
 	} {
 		_, err := runCommand(t, url, append(strings.Fields(command.path), command.arguments...)...)
