@@ -231,10 +231,11 @@ func (v *Verifier) explainIssuer(claims jwt.Token) []diagnosis.Finding {
 // is easily overlooked.
 func (v *Verifier) smallDifference(issuer string) string {
 	without := func(name, end string) string { return strings.TrimSuffix(strings.TrimSuffix(name, "/"), end) }
+	if slices.Contains(v.cfg.Issuers, issuer) {
+		return ""
+	}
 	for _, accepted := range v.cfg.Issuers {
 		switch {
-		case issuer == accepted:
-			return ""
 		case without(issuer, "") == without(accepted, ""):
 			return ", which differs only in the slash at the end"
 		case without(issuer, "/auth/v1") == without(accepted, "/auth/v1"):

@@ -78,9 +78,13 @@ func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
 		findings = append(findings, diagnosis.Warn("issuer keys",
 			"tokens that are signed with FIELDGATE_JWT_SECRET are accepted too, even if the issuer has revoked the secret: remove it once no such token is in use"))
 	}
-	if n := len(used.PreviousHS256Secrets); n > 0 {
+	if len(used.PreviousHS256Secrets) > 0 {
 		findings = append(findings, diagnosis.Warn("issuer secrets",
-			"tokens that are signed with one of %d secrets in FIELDGATE_JWT_SECRET_PREVIOUS are accepted too: remove it once they have expired", n))
+			"tokens that are signed with a secret in FIELDGATE_JWT_SECRET_PREVIOUS are accepted too: remove the setting once they have expired"))
+	}
+	if cfg.looksLikeKeyID() {
+		findings = append(findings, diagnosis.Warn("issuer secret form",
+			"FIELDGATE_JWT_SECRET has the form of a key id, which every token contains: make sure that it is the JWT secret"))
 	}
 	if cfg.usesPlainHTTP() {
 		findings = append(findings, diagnosis.Warn("issuer TLS", "the keys are fetched over http, and whoever can change the traffic can sign tokens of any user: use https"))

@@ -206,6 +206,9 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 	if len(cfg.PreviousHS256Secrets) > 0 {
 		g.log.Warn("accepting tokens that are signed with a secret in FIELDGATE_JWT_SECRET_PREVIOUS, until you remove it")
 	}
+	if g.cfg.looksLikeKeyID() {
+		g.log.Warn("using a JWT secret that has the form of a key id, which every token contains: make sure that it is the secret", "setting", "FIELDGATE_JWT_SECRET")
+	}
 	if g.cfg.usesPlainHTTP() {
 		g.log.Warn("fetching the keys of the token issuer over http: whoever can change the traffic can sign tokens of any user; use https")
 	}
@@ -256,8 +259,7 @@ func (g *Gateway) newHandler() error {
 	return nil
 }
 
-// responseTime is the time from the headers of a request, or the end of a slow body, to the end
-// of the response.
+// responseTime is the time from the end of a body to the end of the response.
 const responseTime = longestWait + 30*time.Second
 
 // newServer creates the HTTP server. Its timeouts protect against slow clients, and suit a load
@@ -268,7 +270,7 @@ func (g *Gateway) newServer() *http.Server {
 		Handler:           &g.handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       g.cfg.BodyTimeout,
-		WriteTimeout:      responseTime,
+		WriteTimeout:      g.cfg.BodyTimeout + responseTime,
 		IdleTimeout:       g.cfg.IdleTimeout,
 		MaxHeaderBytes:    32 << 10,
 		ConnState:         func(c net.Conn, state http.ConnState) { g.listener.track(c, state) },

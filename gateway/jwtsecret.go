@@ -34,7 +34,8 @@ func (c Config) checkJWTSecrets() error {
 	return err
 }
 
-// keyIDPattern matches the key ids of Supabase, which every token contains.
+// keyIDPattern matches the key ids of Supabase, which every token contains. The secrets of early
+// projects have the same form, so that a match is not refused.
 var keyIDPattern = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // checkJWTSecret returns an error if a secret is too short, or if it is one of the values that are
@@ -48,8 +49,6 @@ func checkJWTSecret(setting, secret string) error {
 		return errors.New(setting + " is an API key or a token: set the JWT secret of the project")
 	case strings.HasPrefix(secret, "-----BEGIN"), strings.HasPrefix(secret, "{"):
 		return errors.New(setting + " is a key in the form PEM or JWK and not a shared secret: keys are fetched from FIELDGATE_JWKS_URL")
-	case keyIDPattern.MatchString(secret):
-		return errors.New(setting + " is the id of a key, which every token contains: set the secret itself")
 	case isHTTPURL(secret):
 		return errors.New(setting + " is a URL: set the JWT secret of the project")
 	case len(secret) < minKeyBytes:
@@ -57,6 +56,9 @@ func checkJWTSecret(setting, secret string) error {
 	}
 	return nil
 }
+
+// looksLikeKeyID reports whether JWTSecret may be the id of a key.
+func (c Config) looksLikeKeyID() bool { return keyIDPattern.MatchString(c.JWTSecret) }
 
 // previousJWTSecrets returns PreviousJWTSecrets in the form of customer.Config.
 func previousJWTSecrets(cfg Config) (secrets [][]byte) {

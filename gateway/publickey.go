@@ -39,7 +39,7 @@ func (c Config) checkPublicKey() error {
 	switch ref := projectRef(u.Hostname()); {
 	case !isToken && !strings.HasPrefix(key, publishableKeyPrefix):
 		return errors.New(setting + " is not a key of a hosted project, and the console would publish it: set the publishable key (sb_publishable_...)")
-	case isToken && claims.Project != ref:
+	case isToken && claims.Project != "" && claims.Project != ref: // the keys of early projects name none
 		return errors.New(setting + " is a key of another project than FIELDGATE_SUPABASE_URL: set the key of this one")
 	}
 	return nil

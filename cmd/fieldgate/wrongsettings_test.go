@@ -140,7 +140,8 @@ var wrongSettings = []struct {
 	{"public value instead of the secret", []wrongSetting{
 		{name: "publishable key", settings: []string{"FIELDGATE_JWT_SECRET=sb_publishable_0123456789abcdefghijklmnop"}, start: "FIELDGATE_JWT_SECRET is an API key or a token"},
 		{name: "anon key", settings: []string{"FIELDGATE_JWT_SECRET=" + anonKeyOfAbc}, start: "FIELDGATE_JWT_SECRET is an API key or a token"},
-		{name: "id of a key", settings: []string{"FIELDGATE_JWT_SECRET=0b5a3a5c-2f0e-4c39-9c9b-5c1c2b8a4d1e"}, start: "FIELDGATE_JWT_SECRET is the id of a key"},
+		{name: "id of a key", settings: []string{"FIELDGATE_JWT_SECRET=0b5a3a5c-2f0e-4c39-9c9b-5c1c2b8a4d1e"},
+			logged: []string{"has the form of a key id", `"setting":"FIELDGATE_JWT_SECRET"`}, doctor: "FIELDGATE_JWT_SECRET has the form of a key id"},
 		{name: "public key", settings: []string{"FIELDGATE_JWT_SECRET=-----BEGIN PUBLIC KEY-----MFkwEwYHKoZIzj0CAQ"}, start: "FIELDGATE_JWT_SECRET is a key in the form PEM or JWK"},
 		{name: "URL of the keys", settings: []string{"FIELDGATE_JWT_SECRET=https://abc.supabase.co/auth/v1/.well-known/jwks.json"}, start: "FIELDGATE_JWT_SECRET is a URL"},
 		{name: "previous secret", settings: []string{"FIELDGATE_JWT_SECRET=" + signingSecret, "FIELDGATE_JWT_SECRET_PREVIOUS=" + anonKeyOfAbc},
@@ -158,7 +159,7 @@ var wrongSettings = []struct {
 		{name: "too many previous ones", settings: []string{"FIELDGATE_JWT_SECRET=" + signingSecret, "FIELDGATE_JWT_SECRET_PREVIOUS=a\nb\nc"}, start: "FIELDGATE_JWT_SECRET_PREVIOUS has 3 secrets"},
 		{name: "previous one in use", secret: signingSecret, settings: []string{"FIELDGATE_JWT_SECRET=the-secret-of-another-project-is-as-long", "FIELDGATE_JWT_SECRET_PREVIOUS=" + signingSecret},
 			logged: []string{"accepting tokens that are signed with a previous secret", `"setting":"FIELDGATE_JWT_SECRET_PREVIOUS"`},
-			doctor: "one of 1 secrets in FIELDGATE_JWT_SECRET_PREVIOUS", token: "a secret in FIELDGATE_JWT_SECRET_PREVIOUS"},
+			doctor: "signed with a secret in FIELDGATE_JWT_SECRET_PREVIOUS", token: "a secret in FIELDGATE_JWT_SECRET_PREVIOUS"},
 	}},
 	{"claim that users can edit", []wrongSetting{
 		{name: "tenant", settings: []string{"FIELDGATE_TENANT_CLAIM=user_metadata.customer_id"}, start: "FIELDGATE_TENANT_CLAIM must not be a path into user_metadata"},

@@ -75,6 +75,13 @@ func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
 	require.Empty(t, left, "commands that this test does not run")
 }
 
+// TestUsersCutOff_EmptySessionIsRefused passes an empty variable of the shell as the session.
+func TestUsersCutOff_EmptySessionIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := runCommand(t, "redis://127.0.0.1:1", "users", "cut-off", "--tenant=c.acme", "--user=mallory", "--dry-run", "--session=")
+	require.ErrorContains(t, err, "--session is empty")
+}
+
 // TestUsersCutOff_BoundsTexts passes texts that the contract would not accept.
 func TestUsersCutOff_BoundsTexts(t *testing.T) {
 	t.Parallel()

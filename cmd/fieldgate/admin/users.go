@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -24,14 +25,31 @@ type usersCommand struct {
 type cutOffCommand struct {
 	storeFlags
 
-	Tenant  string `required:"" help:"The tenant as logs contain it, such as c.acme."`
-	User    string `required:"" placeholder:"ID" help:"Cut off this user, the 'sub' of a token."`
-	Session string `placeholder:"ID" help:"Cut off only this sign-in of the user at the token issuer, the 'session_id' of a token."`
-	Reason  string `help:"The reason, for the list."`
-	By      string `default:"operator" help:"Who does this: the event and the list contain it as the user."`
-	DryRun  bool   `help:"Print who would be cut off, and change nothing."`
+	Tenant  string  `required:"" help:"The tenant as logs contain it, such as c.acme."`
+	User    string  `required:"" placeholder:"ID" help:"Cut off this user, the 'sub' of a token."`
+	Session *string `placeholder:"ID" help:"Cut off only this sign-in of the user at the token issuer, the 'session_id' of a token."`
+	Reason  string  `help:"The reason, for the list."`
+	By      string  `default:"operator" help:"Who does this: the event and the list contain it as the user."`
+	DryRun  bool    `help:"Print who would be cut off, and change nothing."`
 
 	MaxLifetime time.Duration `name:"jwt-max-lifetime" env:"FIELDGATE_JWT_MAX_LIFETIME" default:"168h" help:"The setting of the gateway: the cut-off is kept for that long, and at least for 168h."`
+}
+
+// Validate refuses an empty session, which an empty variable of the shell would pass: it would cut all
+// sessions off.
+func (c *cutOffCommand) Validate() error {
+	if c.Session != nil && *c.Session == "" {
+		return errors.New("--session is empty")
+	}
+	return nil
+}
+
+// session returns the session of the command line, or "" for all of them.
+func (c *cutOffCommand) session() string {
+	if c.Session == nil {
+		return ""
+	}
+	return *c.Session
 }
 
 // cutOffRecord is a cut-off in the format of the contract, with its tenant.
@@ -49,7 +67,7 @@ func (c *cutOffCommand) Run(ctx context.Context) error {
 	}
 	request := c.request()
 	if c.DryRun {
-		would := customer.CutOff{UserID: c.User, SessionID: c.Session, By: c.By, Reason: c.Reason}
+		would := customer.CutOff{UserID: c.User, SessionID: c.session(), By: c.By, Reason: c.Reason}
 		return c.show(cutOffRecord{Tenant: c.Tenant, CutOff: handlers.CutOffRecord(would), Result: "would be cut off"}, request.Check())
 	}
 	return c.change(ctx, func(s *store.Store) error {
@@ -60,7 +78,7 @@ func (c *cutOffCommand) Run(ctx context.Context) error {
 
 func (c *cutOffCommand) request() customer.CutOffRequest {
 	return customer.CutOffRequest{
-		Tenant: c.Tenant, UserID: c.User, SessionID: c.Session, Reason: c.Reason,
+		Tenant: c.Tenant, UserID: c.User, SessionID: c.session(), Reason: c.Reason,
 		By: c.By, RequestID: newRequestID(), Operator: true,
 	}
 }
