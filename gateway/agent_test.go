@@ -137,7 +137,7 @@ func TestAgent_SubmitsHandlerResult(t *testing.T) {
 		"parameters": {handler: func(_ context.Context, c agent.Command) (agent.Result, error) {
 			_, err := agent.Parameters[struct{}](c)
 			return agent.Result{}, err
-		}, status: "failed", data: `{"code":"invalid_parameters"}`, message: `unknown field "host"`},
+		}, status: "failed", data: `{"code":"invalid_parameters"}`, message: `there is no parameter "host"`},
 		"slow": {handler: func(ctx context.Context, _ agent.Command) (agent.Result, error) {
 			<-ctx.Done()
 			return agent.Result{Output: "so far"}, ctx.Err()

@@ -221,7 +221,7 @@ func apply(ctx context.Context, dir string, m Mutant) (verdict, string) {
 	switch {
 	case err == nil:
 		return survived, output
-	case strings.Contains(output, "[build failed]"), strings.Contains(output, "[setup failed]"), strings.Contains(output, "user_script:"):
+	case strings.Contains(output, "[build failed]"), strings.Contains(output, "[setup failed]"), scriptError.MatchString(output):
 		return unbuilt, output
 	case ctx.Err() == nil && failure.MatchString(output):
 		return caught, output
@@ -248,6 +248,9 @@ const goClient = "./clients/go"
 
 // failure matches the failed test, or the panic that ended the test binary.
 var failure = regexp.MustCompile(`--- FAIL: (\S+)|panic: `)
+
+// scriptError matches the position of an error in a script that Redis has compiled or run.
+var scriptError = regexp.MustCompile(`user_script:\d+: `)
 
 func report(m Mutant, result verdict, output string) (missed int) {
 	by := ""

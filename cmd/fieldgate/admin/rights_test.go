@@ -78,7 +78,8 @@ func TestAdmin_NeedsOnlyRightsOfGateway(t *testing.T) {
 // TestUsersCutOff_EmptySessionIsRefused passes an empty variable of the shell as the session.
 func TestUsersCutOff_EmptySessionIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := runCommand(t, "redis://127.0.0.1:1", "users", "cut-off", "--tenant=c.acme", "--user=mallory", "--dry-run", "--session=")
+	var cli Command
+	_, err := newParser(t, &cli).Parse([]string{"users", "cut-off", "--tenant=c.acme", "--user=mallory", "--session=", "--redis-url=redis://127.0.0.1:1"})
 	require.ErrorContains(t, err, "--session is empty")
 }
 
