@@ -83,7 +83,7 @@ func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
 			"tokens that are signed with one of %d secrets in FIELDGATE_JWT_SECRET_PREVIOUS are accepted too: remove it once they have expired", n))
 	}
 	if cfg.usesPlainHTTP() {
-		findings = append(findings, diagnosis.Warn("issuer TLS", "the keys are fetched over http, and whoever can change the traffic can sign tokens of any user: use https"))
+		findings = append(findings, diagnosis.Warn("issuer TLS", "the keys are fetched over http, so that an attacker on the network can sign tokens of any user: use https"))
 	}
 	if cfg.HealthURL == "" {
 		return findings

@@ -207,7 +207,7 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 		g.log.Warn("accepting tokens that are signed with a secret in FIELDGATE_JWT_SECRET_PREVIOUS, until you remove it")
 	}
 	if g.cfg.usesPlainHTTP() {
-		g.log.Warn("fetching the keys of the token issuer over http: whoever can change the traffic can sign tokens of any user; use https")
+		g.log.Warn("fetching the keys of the token issuer over http: an attacker on the network can sign tokens of any user; use https")
 	}
 	cfg.Fetched, cfg.VerifiedByPrevious = countKeyFetches(g.registry), countPreviousSecret(g.registry)
 	return customer.NewVerifier(cfg)
