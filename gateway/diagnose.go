@@ -87,7 +87,7 @@ func diagnoseIssuer(ctx context.Context, cfg Config) []diagnosis.Finding {
 			"FIELDGATE_JWT_SECRET has the form of a key id, which every token contains: make sure that it is the JWT secret"))
 	}
 	if cfg.usesPlainHTTP() {
-		findings = append(findings, diagnosis.Warn("issuer TLS", "the keys are fetched over http, and whoever can change the traffic can sign tokens of any user: use https"))
+		findings = append(findings, diagnosis.Warn("issuer TLS", "the keys are fetched over http, so that an attacker on the network can sign tokens of any user: use https"))
 	}
 	if cfg.HealthURL == "" {
 		return findings

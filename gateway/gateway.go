@@ -210,7 +210,7 @@ func (g *Gateway) newVerifier() (*customer.Verifier, error) {
 		g.log.Warn("using a JWT secret that has the form of a key id, which every token contains: make sure that it is the secret", "setting", "FIELDGATE_JWT_SECRET")
 	}
 	if g.cfg.usesPlainHTTP() {
-		g.log.Warn("fetching the keys of the token issuer over http: whoever can change the traffic can sign tokens of any user; use https")
+		g.log.Warn("fetching the keys of the token issuer over http: an attacker on the network can sign tokens of any user; use https")
 	}
 	cfg.Fetched, cfg.VerifiedByPrevious = countKeyFetches(g.registry), countPreviousSecret(g.registry)
 	return customer.NewVerifier(cfg)

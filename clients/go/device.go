@@ -55,11 +55,11 @@ func (d *DeviceClient) Release(ctx context.Context, commandID string, release Re
 	return decode[ReleasedCommand](d.requester.releaseCommand(ctx, commandID, release))
 }
 
-// SubmitResult submits the result of a command. Repeat the call until it succeeds or is refused
-// with a status other than 401, 429 and 5xx. The gateway stores a result only once. If the call
-// is repeated with the same claim token, the reply is marked as a duplicate. The gateway also
-// accepts a result after the lease has ended, unless a newer claim exists
-// ([CodeClaimSuperseded]).
+// SubmitResult submits the result of a command. Repeat the call until it succeeds, or fails with
+// an [APIError] that has a Code and a 4xx Status other than 401, 408, 415 and 429. The gateway
+// stores a result only once. If the call is repeated with the same claim token, the reply is
+// marked as a duplicate. The gateway also accepts a result after the lease has ended, unless a
+// newer claim exists ([CodeClaimSuperseded]).
 //
 // Output longer than [MaxOutput] and Error longer than [MaxError] are cut. Output is also cut
 // if its JSON is too large. The last line of a cut text says so. Data is sent unchanged.

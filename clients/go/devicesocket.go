@@ -39,7 +39,8 @@ type DeviceSocketConfig struct {
 // It reconnects until its context ends. The delay is random, grows up to a minute, and is at
 // least as long as the gateway requests. Apart from its context and Close, only the gateway can
 // end the socket: with [CloseWithdrawn], with [CloseSuperseded] when the device has opened
-// another socket, or by refusing a handshake or a login with a status other than 429 and 5xx.
+// another socket, or by refusing a handshake or a login with a problem document whose status is
+// not 408, 425, 429 or 5xx.
 //
 // While there is no connection, a call waits. The timeout of a call is the timeout of the
 // gateway (WithTimeout). For a Claim, WaitMs is added. A refusal is an [*APIError], as over
