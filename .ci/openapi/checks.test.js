@@ -65,11 +65,11 @@ test('a removed field is a breaking change unless it is accepted with a reason',
 
   const { status, output } = compare('# None.\n');
   assert.equal(status, 1, output);
-  const line = output.match(/in API .*removed the required property .commands.items.visibleUntil.*/);
-  assert.ok(line, output);
+  const lines = output.match(/in API .*removed the .* property .*visibleUntil.*/g);
+  assert.ok(lines?.length > 0, output);
 
-  assert.equal(compare(`# No client used it.\n${line[0]}\n`).status, 0, 'accepted');
-  assert.match(compare(`${line[0]}\n`).output, /give the reason/);
+  assert.equal(compare(lines.map((line) => `# No client used it.\n${line}\n`).join('')).status, 0, 'accepted');
+  assert.match(compare(`${lines.join('\n')}\n`).output, /give the reason/);
   assert.equal(compare('# Another field.\nin API GET /version removed something\n').status, 1, 'another line');
 });
 
