@@ -43,12 +43,16 @@ func (w *worker) extensionOf(j *job) time.Duration {
 	return max(w.config.Lease, time.Duration(j.restart.Load()))
 }
 
+// resultExtension returns by how much the lease of a command that has ended is extended. Each extension
+// of such a lease must be that long, because a shorter one would shorten the lease.
+func (w *worker) resultExtension() time.Duration { return max(w.config.Lease, minResultLease) }
+
 // keepResultLease keeps extending the lease of a command whose result is being submitted, until
 // ctx ends or the gateway refuses the claim. Otherwise the gateway would queue the command again
 // while its result is on its way. The first extension is soon, because the last one may be a
 // third of a lease ago.
 func (w *worker) keepResultLease(ctx context.Context, id string) {
-	extension := max(w.config.Lease, minResultLease)
+	extension := w.resultExtension()
 	for wait := w.config.Lease / 6; sleep(ctx, wait); {
 		err := w.extend(ctx, id, extension)
 		switch {

@@ -166,6 +166,32 @@ func TestSubmit_LeaseIsKeptUntilResultIsAccepted(t *testing.T) {
 	require.Equal(t, "done", g.awaitResult(t, "cmd_1").Output)
 }
 
+// TestSubmit_ProbeDoesNotShortenTheLease requires that the extension which probes the link is as long
+// as the others after the end of the handler. A gateway counts an extension from now.
+func TestSubmit_ProbeDoesNotShortenTheLease(t *testing.T) {
+	t.Parallel()
+	g := newFakeGateway(t, claimedJSON("cmd_1", "diagnostic.log"))
+	ended, extensions := false, []int{}
+	g.proxy = func(path string, body []byte) int {
+		switch {
+		case isResult(path) && len(body) > 64<<10:
+			ended = true
+			return http.StatusForbidden
+		case strings.HasSuffix(path, "/extend") && ended:
+			extensions = append(extensions, extensionMs(body))
+		}
+		return 0
+	}
+	g.startAgent(t, Config{}, printing(largeOutput))
+	g.awaitResult(t, "cmd_1")
+	g.locked(func(*fakeGateway) {
+		require.NotEmpty(t, extensions)
+		for _, extension := range extensions {
+			require.GreaterOrEqual(t, extension, int(minResultLease.Milliseconds()))
+		}
+	})
+}
+
 func TestStatus_DegradedWhileResultsPileUp(t *testing.T) {
 	t.Parallel()
 	commands := make([]string, maxPendingResults)

@@ -93,7 +93,7 @@ func (w *worker) shrink(ctx context.Context, id string, s *submission, failure e
 	if ctx.Err() != nil || !s.isShrinkable() {
 		return false
 	}
-	if err := w.extend(ctx, id, w.config.Lease); err != nil && fieldgate.CodeOf(err) == "" {
+	if err := w.extend(ctx, id, w.resultExtension()); err != nil && fieldgate.CodeOf(err) == "" {
 		s.refused = 0
 		return false
 	}
