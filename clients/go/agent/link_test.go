@@ -116,8 +116,10 @@ func TestSubmit_GatewayThatRefusesForItsOwnReasonCutsNothing(t *testing.T) {
 func TestSubmit_IncompleteBodyIsNoFailure(t *testing.T) {
 	t.Parallel()
 	for name, problem := range map[string]fieldgate.Problem{
-		"incomplete": {Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{{Keyword: "syntax", Reason: "is incomplete"}}},
-		"too large":  {Code: fieldgate.CodeBodyTooLarge},
+		"incomplete":      {Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{{Keyword: "incomplete", Reason: "is incomplete"}}},
+		"earlier gateway": {Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{{Keyword: "syntax", Reason: "is incomplete: the connection ended before the body"}}},
+		"cut":             {Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{{Keyword: "syntax", Reason: "is not complete JSON"}}},
+		"too large":       {Code: fieldgate.CodeBodyTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -164,6 +166,34 @@ func TestSubmit_LeaseIsKeptUntilResultIsAccepted(t *testing.T) {
 	g.startAgent(t, Config{Lease: minLease}, printing("done"))
 
 	require.Equal(t, "done", g.awaitResult(t, "cmd_1").Output)
+}
+
+// TestSubmit_InvalidContentIsReplaced covers content that the gateway refuses at any size: half of a
+// surrogate pair, and a small result that always arrives incomplete. Such a result must not be
+// repeated forever.
+func TestSubmit_InvalidContentIsReplaced(t *testing.T) {
+	t.Parallel()
+	for keyword, most := range map[string]int{"syntax": 1, "incomplete": maxSmallRefusals} {
+		t.Run(keyword, func(t *testing.T) {
+			t.Parallel()
+			g := newFakeGateway(t, claimedJSON("cmd_1", "a"))
+			refused := 0
+			g.refuseWith = func(path string, body []byte) *fieldgate.Problem {
+				if !isResult(path) || !strings.Contains(string(body), "ud83d") {
+					return nil
+				}
+				refused++
+				return &fieldgate.Problem{Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{
+					{Keyword: keyword, Reason: "has half of a surrogate pair, which stands for no character"},
+				}}
+			}
+			g.startAgent(t, Config{}, map[string]Handler{"a": func(context.Context, Command) (Result, error) {
+				return Result{Data: json.RawMessage(`{"name":"\ud83d"}`)}, nil
+			}})
+			require.JSONEq(t, `{"code":"invalid_result"}`, string(g.awaitResult(t, "cmd_1").Data))
+			g.locked(func(*fakeGateway) { require.LessOrEqual(t, refused, most) })
+		})
+	}
 }
 
 // TestSubmit_ProbeDoesNotShortenTheLease requires that the extension which probes the link is as long

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -86,6 +88,22 @@ func (w *worker) startNext(base context.Context, commands []Command, s *slot) {
 			w.handling.Done()
 		}
 	}
+}
+
+// isAboutNext reports whether err says that a result must not claim the next command. A gateway of an
+// earlier version finds an unknown field in the body, and names no field.
+func isAboutNext(err error) bool {
+	var refused *fieldgate.APIError
+	if !errors.As(err, &refused) || refused.Code != fieldgate.CodeValidationFailed {
+		return false
+	}
+	return slices.ContainsFunc(refused.Errors, func(wrong fieldgate.FieldError) bool {
+		switch wrong.Pointer {
+		case "/next", "/visibilityTimeoutMs":
+			return true
+		}
+		return wrong.Pointer == "" && wrong.Keyword == "additionalProperties"
+	})
 }
 
 // submitWithoutNext makes submit repeat a result without claiming. A gateway of an earlier version

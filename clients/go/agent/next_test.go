@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,19 +30,37 @@ func TestNext_EarlierGatewayGetsResultWithoutNext(t *testing.T) {
 	t.Parallel()
 	g := newFakeGateway(t, claimedJSON("cmd_1", "a"), claimedJSON("cmd_2", "a"))
 	refusals := 0
-	g.refuse = func(_ string, body []byte) string {
+	g.refuseWith = func(_ string, body []byte) *fieldgate.Problem {
 		var result fieldgate.ResultRequest
 		if json.Unmarshal(body, &result) == nil && result.Next {
 			refusals++
-			return string(fieldgate.CodeValidationFailed)
+			return &fieldgate.Problem{Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{
+				{Keyword: "additionalProperties", Reason: "has an unknown field; allowed are claimToken, status"},
+			}}
 		}
-		return ""
+		return nil
 	}
 	g.startAgent(t, Config{}, map[string]Handler{"a": succeed})
 	for _, id := range []string{"cmd_1", "cmd_2"} {
 		require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, id).Status)
 	}
 	g.locked(func(*fakeGateway) { require.Equal(t, 1, refusals, "later results do not claim") })
+}
+
+// TestNext_InvalidResultDoesNotEndClaims refuses the content of one result. Later results must still
+// claim the next command.
+func TestNext_InvalidResultDoesNotEndClaims(t *testing.T) {
+	t.Parallel()
+	g := newFakeGateway(t, claimedJSON("cmd_1", "a"), claimedJSON("cmd_2", "a"))
+	g.refuseWith = func(path string, body []byte) *fieldgate.Problem {
+		if strings.Contains(path, "cmd_1") && strings.Contains(string(body), "succeeded\",") {
+			return &fieldgate.Problem{Code: fieldgate.CodeValidationFailed, Errors: []fieldgate.FieldError{{Pointer: "/output", Keyword: "maxLength"}}}
+		}
+		return nil
+	}
+	g.startAgent(t, Config{}, map[string]Handler{"a": succeed})
+	require.JSONEq(t, `{"code":"invalid_result"}`, string(g.awaitResult(t, "cmd_1").Data))
+	require.True(t, g.awaitResult(t, "cmd_2").Next)
 }
 
 // TestNext_ResubmittedResultRunsItsCommand starts an agent whose earlier run died between the

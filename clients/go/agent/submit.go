@@ -41,12 +41,14 @@ func (w *worker) submitOnce(base context.Context, id string, result fieldgate.Re
 		// The next command is recorded first. If the agent dies in between, it submits the result
 		// again and gets the same command.
 		w.startNext(base, recorded.Commands, s)
-	case !isPermanent(err), isAboutSize(err):
+	case !isPermanent(err), isAboutSize(err) && base.Err() != nil:
 		return // the agent is shutting down, and the result stays in the journal
-	case isInvalidRequest(code) && result.Next:
+	case result.Next && isAboutNext(err):
+		s.release()
 		w.submitWithoutNext(id, result)
 		return
 	case isInvalidRequest(code) && !isReplacement(result):
+		s.release()
 		w.log.Error("replacing a result that the gateway finds invalid", "command", id, "error", err)
 		_ = w.journal.recordResult(id, replacement(result, err))
 		return
@@ -65,6 +67,9 @@ func (w *worker) sendResult(base context.Context, id string, result fieldgate.Re
 		changed := w.uplink.changes()
 		recorded, err := w.sendOnce(base, id, sent.content())
 		if err == nil || isPermanent(err) && !isAboutSize(err) {
+			return recorded, err
+		}
+		if sent.giveUp(err) {
 			return recorded, err
 		}
 		s.release()
