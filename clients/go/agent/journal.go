@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -48,7 +49,9 @@ type journal struct {
 // An entry is the state of one command. Its JSON is the format on disk.
 type entry struct {
 	ID        string                   `json:"id"`
-	Token     string                   `json:"token"` // claim token of the newest claim
+	Token     string                   `json:"token"`              // claim token of the newest claim
+	Attempt   int                      `json:"attempt,omitempty"`  // attempt of the newest claim
+	ClaimedAt time.Time                `json:"claimedAt,omitzero"` // time of the newest claim, by the clock of the gateway
 	Type      string                   `json:"type,omitempty"`
 	Command   *Command                 `json:"again,omitempty"`     // set while a repeatable command runs, so that it can run again
 	Continues bool                     `json:"continues,omitempty"` // whether the command continues after a restart: see Continue
@@ -57,6 +60,25 @@ type entry struct {
 	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`   // nil while the command runs
 	Submitted bool                     `json:"over,omitempty"`      // whether the gateway has accepted or refused the result
 	Removed   bool                     `json:"gone,omitempty"`      // whether this record removes the entry
+}
+
+// newEntry returns the entry of a command that is about to run.
+func newEntry(command Command) entry {
+	e := entry{ID: command.ID, Type: command.Type}
+	e.claim(command)
+	return e
+}
+
+// claim stores the newest claim of the command. The result is then submitted under that claim.
+func (e *entry) claim(command Command) {
+	e.Token, e.Attempt, e.ClaimedAt, e.Submitted = command.ClaimToken, command.Attempt, command.ClaimedAt, false
+}
+
+// isOutdated reports whether command is an earlier claim than the newest one, or the same. The response
+// to an earlier claim may arrive late. A gateway that lost writes may count attempts again, but its
+// clock goes on.
+func (e *entry) isOutdated(command Command) bool {
+	return command.ClaimToken == e.Token || command.Attempt <= e.Attempt && command.ClaimedAt.Before(e.ClaimedAt)
 }
 
 // A record is one line of the journal. Its key replaces the key of earlier records. Its entry
@@ -143,7 +165,7 @@ func (j *journal) renewKey() {
 func (j *journal) begin(command Command, repeatable, byKey bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e := entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type}
+	e := newEntry(command)
 	if repeatable {
 		e.Command = &command
 	}
@@ -197,7 +219,7 @@ func (j *journal) hold(command Command, byKey bool) {
 		j.key, j.keyStored = rand.Text(), false
 	}
 	j.behind = true
-	j.put(entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type})
+	j.put(newEntry(command))
 }
 
 // repair tries to write what the file lacks, and to fill the reserve. It does nothing while the
@@ -243,7 +265,8 @@ func (j *journal) continueAfter(command Command, note string) error {
 // reclaim handles the claim of a command that may already be in the journal. It reports whether
 // the journal has the command. If so, reclaim stores the new claim token, and replaces the claim
 // key if the command was claimed with it. The result is then submitted with the new token, even if
-// it was submitted before. After a write error, the token is kept in memory and the claim key stays.
+// it was submitted before. The entry stays as it is if the claim is not newer than the stored one.
+// After a write error, the token is kept in memory and the claim key stays.
 func (j *journal) reclaim(command Command, byKey bool) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -252,7 +275,11 @@ func (j *journal) reclaim(command Command, byKey bool) (known entry, found bool,
 		return entry{}, false, nil
 	}
 	changed := *e
-	changed.Token, changed.Submitted = command.ClaimToken, false
+	if !changed.isOutdated(command) {
+		changed.claim(command)
+	} else if !byKey {
+		return changed, true, nil
+	}
 	err = j.appendEntry(&changed, byKey)
 	j.put(changed)
 	j.compact()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -292,6 +293,37 @@ func TestJournal_ReclaimedCommandIsSubmittedUnderNewestClaim(t *testing.T) {
 		require.True(t, found)
 		require.Equal(t, "token-9", result.ClaimToken)
 		require.Equal(t, "done", result.Output)
+	}
+}
+
+// TestJournal_OutdatedClaimIsIgnored reclaims a command with the late response to an earlier claim.
+func TestJournal_OutdatedClaimIsIgnored(t *testing.T) {
+	t.Parallel()
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	claim := func(token string, attempt, second int) Command {
+		return Command{ID: "cmd_1", ClaimToken: token, Attempt: attempt, ClaimedAt: time.Unix(int64(second), 0)}
+	}
+	require.NoError(t, j.begin(claim("second", 2, 20), false, true))
+	require.NoError(t, j.recordResult("cmd_1", succeeded("done")))
+	j.markSubmitted("cmd_1", "second")
+	for _, c := range []struct {
+		command Command
+		token   string
+	}{
+		{claim("first", 1, 10), "second"},
+		{claim("second", 2, 20), "second"},
+		{claim("gateway that lost writes", 1, 30), "gateway that lost writes"},
+		{claim("clock was set back", 2, 25), "clock was set back"},
+	} {
+		key := j.key
+		_, found, err := j.reclaim(c.command, true)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.NotEqual(t, key, j.key, "the gateway would return the command forever")
+		require.Equal(t, c.token, openTestJournal(t, path).token("cmd_1"))
+		_, pending := j.unsubmitted("cmd_1")
+		require.Equal(t, c.token != "second", pending)
 	}
 }
 

@@ -1,8 +1,14 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,4 +101,131 @@ func TestNext_KeepsClaimKey(t *testing.T) {
 	kept, err := openTestJournal(t, path).claimKey()
 	require.NoError(t, err)
 	require.Equal(t, key, kept)
+}
+
+// TestNext_RunningCommandIsNotReleased starts an agent with an unsubmitted result and the command that
+// this result has claimed, which runs when the result gets through. The gateway returns the command
+// again, and no slot is free.
+func TestNext_RunningCommandIsNotReleased(t *testing.T) {
+	t.Parallel()
+	path := newStatePath(t)
+	j, err := openJournal(path+".journal", machineID(), unlocked, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, j.begin(testCommand(1), false, true))
+	require.NoError(t, j.recordResult("cmd_1", fieldgate.ResultRequest{Status: fieldgate.ResultStatusSucceeded, Next: true}))
+	require.NoError(t, j.begin(Command{ID: "cmd_2", Type: "a", ClaimToken: "token"}, true, false))
+	j.close()
+	g := newFakeGateway(t)
+	g.next = []string{claimedJSON("cmd_2", "a")}
+	running, released := make(chan struct{}), false
+	g.proxy = func(path string, _ []byte) int {
+		released = released || strings.HasSuffix(path, "/release")
+		select {
+		case <-running:
+		default:
+			if isResult(path) {
+				return http.StatusServiceUnavailable
+			}
+		}
+		return 0
+	}
+	end := make(chan struct{})
+	g.startAgent(t, Config{StateFile: path}, map[string]Handler{"a": func(context.Context, Command) (Result, error) {
+		close(running)
+		<-end
+		return Result{Output: "done"}, nil
+	}}, Repeatable())
+	g.awaitResult(t, "cmd_1")
+	time.Sleep(200 * time.Millisecond) // a release would arrive meanwhile
+	close(end)
+	require.Equal(t, "done", g.awaitResult(t, "cmd_2").Output)
+	g.locked(func(*fakeGateway) { require.False(t, released, "a running command was released") })
+}
+
+// newTestWorker returns a worker that nothing runs, with its journal in a new directory.
+func newTestWorker(t testing.TB, g *fakeGateway, concurrency int, handlers map[string]Handler) *worker {
+	t.Helper()
+	cfg := Config{URL: g.url, StateFile: newStatePath(t), PollOnly: true, Concurrency: concurrency, Logger: slog.New(slog.DiscardHandler)}
+	a, err := New(cfg)
+	require.NoError(t, err)
+	for commandType, handler := range handlers {
+		a.Handle(commandType, handler)
+	}
+	w := newWorker(a, identity{DeviceID: "dev_1", DeviceSecret: "s3cret"}, openTestJournal(t, cfg.StateFile+".journal"))
+	t.Cleanup(func() {
+		w.handling.Wait()
+		w.submitting.Wait()
+	})
+	return w
+}
+
+// TestAccept_CommandStartsOnce accepts one claimed command in several goroutines, as a claim and
+// results may do.
+func TestAccept_CommandStartsOnce(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int32
+	w := newTestWorker(t, newFakeGateway(t), 16, map[string]Handler{"a": func(context.Context, Command) (Result, error) {
+		runs.Add(1)
+		return Result{}, nil
+	}})
+	var accepting sync.WaitGroup
+	for range 16 {
+		w.slots <- struct{}{}
+		accepting.Go(func() { _ = w.accept(t.Context(), Command{ID: "cmd_1", Type: "a", ClaimToken: "token"}, false) })
+	}
+	accepting.Wait()
+	w.handling.Wait()
+	w.submitting.Wait()
+	require.EqualValues(t, 1, runs.Load())
+	require.Empty(t, w.slots)
+}
+
+func TestSubmit_OneSubmissionOfEachResult(t *testing.T) {
+	t.Parallel()
+	g := newFakeGateway(t)
+	open := make(chan struct{})
+	g.proxy = func(string, []byte) int {
+		select {
+		case <-open:
+			return 0
+		default:
+			return http.StatusServiceUnavailable
+		}
+	}
+	w := newTestWorker(t, g, 1, nil)
+	require.NoError(t, w.journal.begin(testCommand(1), false, true))
+	require.NoError(t, w.journal.recordResult("cmd_1", succeeded("done")))
+	for range 8 {
+		w.submitResult(t.Context(), "cmd_1")
+	}
+	require.Equal(t, 1, w.pendingResults())
+	close(open)
+	require.Equal(t, "done", g.awaitResult(t, "cmd_1").Output)
+	w.submitting.Wait()
+	require.Zero(t, w.pendingResults())
+}
+
+// TestSlot_ResultClaimsNothingDuringShutdown covers a result that has not claimed a command yet, and
+// one whose first attempt may have done so.
+func TestSlot_ResultClaimsNothingDuringShutdown(t *testing.T) {
+	t.Parallel()
+	result := fieldgate.ResultRequest{Next: true, VisibilityTimeoutMs: 1000}
+	for _, c := range []struct {
+		failure error
+		claims  bool
+	}{
+		{refusal(429, fieldgate.CodeRateLimited), false},
+		{refusal(503, fieldgate.CodeStoreUnavailable), true},
+		{refusal(403, ""), true},
+		{errors.New("connection reset"), true},
+	} {
+		w := &worker{claiming: true}
+		s := &slot{worker: w}
+		require.Equal(t, result, s.request(result))
+		s.noteFailure(result, c.failure)
+		w.setClaiming(false)
+		require.Equal(t, c.claims, s.request(result).Next, c.failure)
+	}
+	s := &slot{worker: &worker{}}
+	require.Equal(t, fieldgate.ResultRequest{}, s.request(result))
 }

@@ -34,7 +34,7 @@ func (w *worker) resume(ctx, base context.Context) {
 // resubmit submits a result that an earlier run has recorded. If the result claims a command, which
 // the earlier run may have got and lost, resubmit keeps a slot for it.
 func (w *worker) resubmit(base context.Context, e entry) {
-	s := &slot{worker: w}
+	s := &slot{worker: w, asked: true}
 	if e.Result.Next {
 		s.acquire()
 	}

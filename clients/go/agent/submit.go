@@ -8,25 +8,66 @@ import (
 
 // submitResult submits the recorded result of a command in the background, and keeps its lease
 // meanwhile. It repeats the call until the gateway has accepted or refused the result.
-func (w *worker) submitResult(base context.Context, id string) { w.submit(base, id, &slot{worker: w}) }
+func (w *worker) submitResult(base context.Context, id string) {
+	w.submit(base, id, &slot{worker: w, asked: true})
+}
 
-// submit is submitResult, and runs the command that the result claims in the slot s.
+// submit is submitResult, and runs the command that the result claims in the slot s. If a goroutine
+// submits the result already, that one also submits it under a newer claim.
 func (w *worker) submit(base context.Context, id string, s *slot) {
-	w.addPendingResults(+1)
+	if !w.beginSubmission(id) {
+		s.release()
+		return
+	}
 	w.submitting.Go(func() {
-		defer w.addPendingResults(-1)
 		defer s.release()
 		ctx, stop := context.WithCancel(base)
 		defer stop()
 		w.submitting.Go(func() { w.keepResultLease(ctx, id) })
-		for base.Err() == nil {
+		for {
+			requests := w.submissionRequests(id)
 			result, pending := w.journal.unsubmitted(id)
-			if !pending {
+			switch {
+			case pending && base.Err() == nil:
+				w.submitOnce(base, id, result, s)
+			case w.endSubmission(id, requests):
 				return
 			}
-			w.submitOnce(base, id, result, s)
 		}
 	})
+}
+
+// beginSubmission counts a request to submit the result of a command. It reports whether the caller
+// must submit it, because no goroutine does so.
+func (w *worker) beginSubmission(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.submissions[id]++
+	if w.submissions[id] > 1 {
+		return false
+	}
+	w.pending++
+	return true
+}
+
+// submissionRequests returns how often the submission was requested that is in progress.
+func (w *worker) submissionRequests(id string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.submissions[id]
+}
+
+// endSubmission ends a submission unless it was requested again since there were the given number
+// of requests. It reports whether the submission has ended.
+func (w *worker) endSubmission(id string, requests int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.submissions[id] != requests {
+		return false
+	}
+	delete(w.submissions, id)
+	w.pending--
+	return true
 }
 
 // submitOnce submits a result under one claim. It repeats the call until the gateway has accepted
@@ -65,13 +106,15 @@ func (w *worker) sendResult(base context.Context, id string, result fieldgate.Re
 	sent := submission{full: result, limit: w.uploads.currentLimit()}
 	for delay := (backoff{}); ; {
 		changed := w.uplink.changes()
-		recorded, err := w.sendOnce(base, id, sent.content())
+		request := s.request(sent.content())
+		recorded, err := w.sendOnce(base, id, request)
 		if err == nil || isPermanent(err) && !isAboutSize(err) {
 			return recorded, err
 		}
 		if sent.giveUp(err) {
 			return recorded, err
 		}
+		s.noteFailure(request, err)
 		s.release()
 		if base.Err() == nil {
 			w.log.Warn("submitting a result failed, trying again", "command", id, "bytes", sizeOf(sent.content()), "error", err)
@@ -114,12 +157,6 @@ func (w *worker) shrink(ctx context.Context, id string, s *submission, failure e
 // isInvalidRequest reports whether code means that the content of a request is invalid.
 func isInvalidRequest(code fieldgate.ProblemCode) bool {
 	return code == fieldgate.CodeValidationFailed || code == fieldgate.CodeBodyTooLarge
-}
-
-func (w *worker) addPendingResults(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pending += n
 }
 
 // pendingResults returns the number of results that wait for submission.
