@@ -254,11 +254,26 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	})
 }
 
-// continueAfter records that a command continues after a restart. After an error of continueAfter,
-// the command must not restart anything.
-func (j *journal) continueAfter(command Command, note string) error {
-	return j.update(command.ID, func(e *entry) {
-		e.Command, e.Continues, e.Note, e.Reruns = &command, true, note, 0
+// continueAfter records that a command continues after a restart, and returns the entry before that.
+// After an error of continueAfter, the command must not restart anything. The number of reruns starts
+// at zero, but not again if a RestartHandler continues: it may be what ends the agent.
+func (j *journal) continueAfter(command Command, note string) (before entry, err error) {
+	before.ID = command.ID
+	err = j.update(command.ID, func(e *entry) {
+		before = *e
+		if !e.Continues {
+			e.Reruns = 0
+		}
+		e.Command, e.Continues, e.Note = &command, true, note
+	})
+	return before, err
+}
+
+// undoContinue undoes continueAfter for a command that does not restart anything. After a write error,
+// the change is kept in memory.
+func (j *journal) undoContinue(before entry) {
+	_ = j.update(before.ID, func(e *entry) {
+		e.Command, e.Continues, e.Note, e.Reruns = before.Command, before.Continues, before.Note, before.Reruns
 	})
 }
 
