@@ -34,18 +34,20 @@ func TestSubmit_ProxyThatRefusesLargeBodiesCutsOutputOnly(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusOK} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
-			g := newFakeGateway(t, claimedJSON("cmd_1", "diagnostic.log"), claimedJSON("cmd_2", "diagnostic.log"))
-			refused := 0
+			g := newFakeGateway(t, claimedJSON("cmd_1", "diagnostic.log"))
+			refused := map[bool]int{}
 			g.proxy = func(path string, body []byte) int {
 				if isResult(path) && len(body) > 64<<10 {
-					refused++
+					refused[strings.Contains(path, "cmd_1")]++
 					return status
 				}
 				return 0
 			}
 			g.startAgent(t, Config{}, printing(largeOutput))
 
-			first, second := g.awaitResult(t, "cmd_1"), g.awaitResult(t, "cmd_2")
+			first := g.awaitResult(t, "cmd_1")
+			g.locked(func(g *fakeGateway) { g.commands = append(g.commands, claimedJSON("cmd_2", "diagnostic.log")) })
+			second := g.awaitResult(t, "cmd_2")
 
 			for _, result := range []fieldgate.ResultRequest{first, second} {
 				require.Equal(t, fieldgate.ResultStatusSucceeded, result.Status)
@@ -53,7 +55,13 @@ func TestSubmit_ProxyThatRefusesLargeBodiesCutsOutputOnly(t *testing.T) {
 				require.True(t, strings.HasPrefix(result.Output, largeOutput[:40<<10]), "as much as the link carries")
 				require.True(t, strings.HasSuffix(result.Output, "\n[cut, 160000 characters in all]"))
 			}
-			g.locked(func(*fakeGateway) { require.LessOrEqual(t, refused, 4, "the second result knows the limit") })
+			g.locked(func(*fakeGateway) {
+				if status == http.StatusRequestEntityTooLarge {
+					require.Equal(t, map[bool]int{true: 1}, refused, "the second result knows the limit")
+				} else {
+					require.Positive(t, refused[false], "the content of the first result may be the reason")
+				}
+			})
 		})
 	}
 }
@@ -281,6 +289,39 @@ func TestUploads_OneAtATimeSmallestFirst(t *testing.T) {
 	release()
 	waiting.Wait()
 	require.Equal(t, []int{20 << 10, 40 << 10, 60 << 10}, []int{<-order, <-order, <-order})
+}
+
+func TestUploads_LimitLeavesSomeOfTheOutput(t *testing.T) {
+	t.Parallel()
+	var u uploads
+	require.Equal(t, noLimit, u.currentLimit())
+	u.setLimit(0)
+	require.Equal(t, minLimit, u.currentLimit())
+}
+
+// TestSubmission_LearnsLimitFromSize requires that only a refusal for the size limits later results.
+func TestSubmission_LearnsLimitFromSize(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err     error
+		learned bool
+	}{
+		"too large":     {refusal(413, ""), true},
+		"body":          {refusal(400, fieldgate.CodeBodyTooLarge), true},
+		"slow":          {refusal(408, fieldgate.CodeRequestTimeout), true},
+		"broken":        {errors.New("connection reset"), true},
+		"filter":        {refusal(403, ""), false},
+		"balancer page": {refusal(502, ""), false},
+	} {
+		s := submission{full: succeeded(largeOutput), limit: noLimit}
+		for range 10 {
+			if s.fail(c.err) {
+				break
+			}
+		}
+		require.Equal(t, shrinkSteps[0], s.limit, name)
+		require.Equal(t, c.learned, s.learned, name)
+	}
 }
 
 func TestShrinkResult_KeepsStatusAndCode(t *testing.T) {

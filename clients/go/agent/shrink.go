@@ -37,6 +37,7 @@ type submission struct {
 	full    fieldgate.ResultRequest // as recorded
 	limit   int                     // maximum size of its texts in bytes
 	refused int                     // attempts in a row that failed at this size while small requests got through
+	learned bool                    // whether the last shrinking was for the size of the submission
 	small   int                     // refusals about the size of the smallest form
 }
 
@@ -61,7 +62,7 @@ func (s *submission) fail(err error) bool {
 	size := sizeOf(s.content())
 	for _, step := range shrinkSteps {
 		if step < size {
-			s.limit, s.refused = step, 0
+			s.limit, s.refused, s.learned = step, 0, isForSize(err)
 			return true
 		}
 	}
@@ -86,6 +87,16 @@ func patience(err error) int {
 		return 4 // the page of a balancer without an instance, perhaps
 	}
 	return 2 // the page of a proxy
+}
+
+// isForSize reports whether err says that the link does not carry requests of this size: a refusal for
+// the size, a timeout, or a broken connection. The page of a proxy may have another reason.
+func isForSize(err error) bool {
+	var refused *fieldgate.APIError
+	if !errors.As(err, &refused) || isAboutSize(err) {
+		return true
+	}
+	return refused.Status == http.StatusRequestEntityTooLarge || refused.Code == fieldgate.CodeRequestTimeout
 }
 
 // isIncomplete reports whether the gateway received a part of the request only, because the connection

@@ -103,11 +103,15 @@ func (w *worker) submitOnce(base context.Context, id string, result fieldgate.Re
 // content, or base ends. It shrinks the result while the link carries only smaller requests. After a
 // failed attempt it frees the slot: the result may take long, and another command may run meanwhile.
 func (w *worker) sendResult(base context.Context, id string, result fieldgate.ResultRequest, s *slot) (fieldgate.RecordedResult, error) {
-	sent := submission{full: result, limit: w.uploads.currentLimit()}
+	sent := submission{full: result, limit: noLimit}
 	for delay := (backoff{}); ; {
 		changed := w.uplink.changes()
+		sent.limit = min(sent.limit, w.uploads.currentLimit()) // another result may have found one meanwhile
 		request := s.request(sent.content())
 		recorded, err := w.sendOnce(base, id, request)
+		if err == nil && sent.learned {
+			w.uploads.setLimit(sent.limit)
+		}
 		if err == nil || isPermanent(err) && !isAboutSize(err) {
 			return recorded, err
 		}
@@ -148,7 +152,6 @@ func (w *worker) shrink(ctx context.Context, id string, s *submission, failure e
 	if !s.fail(failure) {
 		return false
 	}
-	w.uploads.setLimit(s.limit)
 	w.log.Error("submitting less of a result, because the link does not carry all of it",
 		"command", id, "bytes", sizeOf(s.full), "maxBytes", s.limit, "error", failure)
 	return true
