@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -118,7 +117,7 @@ func openJournal(path, machine string, lock func(*os.File) error, log *slog.Logg
 		j.key, j.keyStored = rand.Text(), false
 	}
 	if writeErr == nil {
-		j.reserve.fill()
+		j.reserve.fill(log)
 	}
 	return j, nil
 }
@@ -222,20 +221,24 @@ func (j *journal) hold(command Command, byKey bool) {
 	j.put(newEntry(command))
 }
 
-// repair tries to write what the file lacks, and to fill the reserve. It does nothing while the
-// journal is healthy. It returns the reason why the journal still cannot be written.
+// repair tries to write what the file lacks, and to fill the reserve. It returns the reason why the
+// journal still cannot be written. A healthy file is not written, even if the reserve is missing.
 func (j *journal) repair() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.closed || j.writeErr == nil && !j.behind && j.reserve.err == nil && !j.reserve.used {
+	switch {
+	case j.closed:
 		return j.writeErr
+	case j.writeErr != nil, j.behind:
+		if err := j.rewrite(); err != nil {
+			j.writeErr = err
+			return err
+		}
+		j.reserve.fill(j.log)
+	case j.reserve.isDue():
+		j.reserve.fill(j.log)
 	}
-	if err := j.rewrite(); err != nil {
-		j.writeErr = err
-		return err
-	}
-	j.reserve.fill()
-	return j.reserve.err
+	return nil
 }
 
 // beginRerun records that a command is about to run again. After an error of beginRerun, the
@@ -359,12 +362,12 @@ func (j *journal) list() (list []entry) {
 	return list
 }
 
-// health returns the error of the last write, or nil if the write succeeded and the reserve is
-// filled.
+// health returns the error of the last write, or nil if the write succeeded. A missing reserve is no
+// error: the disk has space for records, but not for the reserve.
 func (j *journal) health() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return cmp.Or(j.writeErr, j.reserve.err)
+	return j.writeErr
 }
 
 // update applies edit to an entry and records the entry. After a write error, the edited entry

@@ -339,6 +339,31 @@ func TestJournal_RemovedCommandMayBeginAgain(t *testing.T) {
 	require.False(t, found)
 }
 
+// TestJournal_MissingReserveIsNotRepairedByRewriting covers a disk without space for the reserve. The
+// journal is healthy and is not written, and the reserve is tried again after a pause.
+func TestJournal_MissingReserveIsNotRepairedByRewriting(t *testing.T) {
+	t.Parallel()
+	path := newJournalPath(t)
+	blocked := path + ".reserve"
+	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "not-empty"), 0o700))
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false, true))
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, j.repair())
+	require.NoError(t, j.health())
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "the journal was rewritten")
+
+	require.NoError(t, os.RemoveAll(blocked))
+	require.NoError(t, j.repair())
+	require.NoFileExists(t, blocked, "there was no pause")
+	j.reserve.retryAt = time.Now()
+	require.NoError(t, j.repair())
+	require.FileExists(t, blocked)
+}
+
 // forceRewrite makes the journal rewrite its file at the next change.
 func forceRewrite(j *journal) { j.file.size += 3 * compactAfter }
 
