@@ -73,9 +73,9 @@ func (e *entry) claim(command Command) {
 	e.Token, e.Attempt, e.ClaimedAt, e.Submitted = command.ClaimToken, command.Attempt, command.ClaimedAt, false
 }
 
-// isOutdated reports whether command is an earlier claim than the newest one, or the same. The response
-// to an earlier claim may arrive late. A gateway that lost writes may count attempts again, but its
-// clock goes on.
+// isOutdated reports whether command is an earlier claim than the newest one, or the same. The
+// response to an earlier claim may arrive late. A gateway that lost writes may count attempts again,
+// but its clock goes on.
 func (e *entry) isOutdated(command Command) bool {
 	return command.ClaimToken == e.Token || command.Attempt <= e.Attempt && command.ClaimedAt.Before(e.ClaimedAt)
 }
@@ -272,8 +272,8 @@ func (j *journal) continueAfter(command Command, note string) (before entry, err
 	return before, err
 }
 
-// undoContinue undoes continueAfter for a command that does not restart anything. After a write error,
-// the change is kept in memory.
+// undoContinue undoes continueAfter for a command that does not restart anything. After a write
+// error, the change is kept in memory.
 func (j *journal) undoContinue(before entry) {
 	_ = j.update(before.ID, func(e *entry) {
 		e.Command, e.Continues, e.Note, e.Reruns = before.Command, before.Continues, before.Note, before.Reruns

@@ -43,8 +43,8 @@ func (w *worker) extensionOf(j *job) time.Duration {
 	return max(w.config.Lease, time.Duration(j.restart.Load()))
 }
 
-// resultExtension returns by how much the lease of a command that has ended is extended. Each extension
-// of such a lease must be that long, because a shorter one would shorten the lease.
+// resultExtension returns by how much the lease of a command that has ended is extended. Each
+// extension of such a lease must be that long, because a shorter one would shorten the lease.
 func (w *worker) resultExtension() time.Duration { return max(w.config.Lease, minResultLease) }
 
 // keepResultLease keeps extending the lease of a command whose result is being submitted, until

@@ -118,8 +118,8 @@ func (w *worker) startNext(base context.Context, commands []Command, s *slot) {
 	}
 }
 
-// isKnown reports whether a command that a result has claimed is already in the journal. If so, isKnown
-// stores the claim.
+// isKnown reports whether a command that a result has claimed is already in the journal. If so,
+// isKnown stores the claim.
 func (w *worker) isKnown(base context.Context, command Command) bool {
 	w.admission.Lock()
 	defer w.admission.Unlock()

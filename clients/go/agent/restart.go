@@ -16,7 +16,8 @@ type RestartHandler func(ctx context.Context, command Command, note string) (Res
 // AfterRestart declares that commands of this type may restart the device or the agent: their
 // handler calls [Continue] before it does. When the agent has started again, it calls after, and
 // submits its result as that of the command. The handler itself does not run again. If after is
-// interrupted, it is called again, up to three times.
+// interrupted, it is called again, up to three times. If a call cannot be recorded on disk, the
+// command fails with [CodeInterrupted] instead.
 func AfterRestart(after RestartHandler) HandlerOption {
 	return func(r *registered) { r.after = after }
 }
@@ -33,9 +34,9 @@ const restartDelay = 2 * time.Second
 // Continue returns an error, the handler must not restart anything: the agent could not continue.
 //
 // The restart may take up to within, at most an hour. The lease of the command is extended by that
-// time. If the agent does not end in that time, the command fails with [CodeNotRestarted]. note is
-// passed to the RestartHandler, for example the version before an update. It is stored on disk in
-// plain text.
+// time. If the agent does not end in that time, the command fails with [CodeNotRestarted]. It ends
+// sooner if a user cancels it or the claim is lost. note is passed to the RestartHandler, for example
+// the version before an update. It is stored on disk in plain text.
 func Continue(ctx context.Context, within time.Duration, note string) error {
 	record, found := ctx.Value(continueKey{}).(func(time.Duration, string) error)
 	switch {

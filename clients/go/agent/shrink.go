@@ -89,8 +89,8 @@ func patience(err error) int {
 	return 2 // the page of a proxy
 }
 
-// isForSize reports whether err says that the link does not carry requests of this size: a refusal for
-// the size, a timeout, or a broken connection. The page of a proxy may have another reason.
+// isForSize reports whether err says that the link does not carry requests of this size: a refusal
+// for the size, a timeout, or a broken connection. The page of a proxy may have another reason.
 func isForSize(err error) bool {
 	var refused *fieldgate.APIError
 	if !errors.As(err, &refused) || isAboutSize(err) {
@@ -99,9 +99,10 @@ func isForSize(err error) bool {
 	return refused.Status == http.StatusRequestEntityTooLarge || refused.Code == fieldgate.CodeRequestTimeout
 }
 
-// isIncomplete reports whether the gateway received a part of the request only, because the connection
-// between proxy and gateway has broken or a proxy has cut the body. Earlier gateways use the keyword
-// "syntax" for this. They also use it for content that is invalid at any size, so the reason decides.
+// isIncomplete reports whether the gateway received a part of the request only, because the
+// connection between proxy and gateway has broken or a proxy has cut the body. Earlier gateways use
+// the keyword "syntax" for this. They also use it for content that is invalid at any size, so the
+// reason decides.
 func isIncomplete(refused *fieldgate.APIError) bool {
 	if refused.Code != fieldgate.CodeValidationFailed || len(refused.Errors) != 1 {
 		return false

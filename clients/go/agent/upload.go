@@ -92,8 +92,8 @@ func (u *uploads) next() {
 	u.waiting = u.waiting[1:]
 }
 
-// setLimit records that the link has carried a result of at most so many bytes, after a larger form of
-// the result was too large. The limit is at least minLimit.
+// setLimit records that the link has carried a result of at most so many bytes, after a larger form
+// of the result was too large. The limit is at least minLimit.
 func (u *uploads) setLimit(size int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
