@@ -169,10 +169,13 @@ func TestAccept_CommandStartsOnce(t *testing.T) {
 		return Result{}, nil
 	}})
 	var accepting sync.WaitGroup
+	w.journal.mu.Lock() // let all of them wait for the journal, so that they look the command up together
 	for range 16 {
 		w.slots <- struct{}{}
 		accepting.Go(func() { _ = w.accept(t.Context(), Command{ID: "cmd_1", Type: "a", ClaimToken: "token"}, false) })
 	}
+	time.Sleep(50 * time.Millisecond)
+	w.journal.mu.Unlock()
 	accepting.Wait()
 	w.handling.Wait()
 	w.submitting.Wait()
@@ -203,6 +206,47 @@ func TestSubmit_OneSubmissionOfEachResult(t *testing.T) {
 	require.Equal(t, "done", g.awaitResult(t, "cmd_1").Output)
 	w.submitting.Wait()
 	require.Zero(t, w.pendingResults())
+}
+
+// TestResultLease_NewerClaimIsExtended refuses the extension of a lease for good, and claims the command
+// again.
+func TestResultLease_NewerClaimIsExtended(t *testing.T) {
+	t.Parallel()
+	g := newFakeGateway(t)
+	tokens := make(chan string, 100)
+	g.refuse = func(path string, body []byte) string {
+		var request fieldgate.ExtendRequest
+		if !strings.HasSuffix(path, "/extend") || json.Unmarshal(body, &request) != nil {
+			return ""
+		}
+		tokens <- request.ClaimToken
+		if request.ClaimToken == "token-1" {
+			return fieldgate.CodeClaimSuperseded
+		}
+		return ""
+	}
+	w := newTestWorker(t, g, 1, nil)
+	w.config.Lease = 600 * time.Millisecond
+	require.NoError(t, w.journal.begin(testCommand(1), false, true))
+	ctx, stop := context.WithCancel(t.Context())
+	w.submitting.Go(func() { w.keepResultLease(ctx, "cmd_1") })
+	t.Cleanup(stop)
+	next := func() string {
+		select {
+		case token := <-tokens:
+			return token
+		case <-time.After(10 * time.Second):
+			return "none"
+		}
+	}
+	require.Equal(t, "token-1", next())
+	time.Sleep(300 * time.Millisecond)
+	require.Empty(t, tokens, "the refused claim is extended again")
+	again := testCommand(1)
+	again.ClaimToken = "token-2"
+	_, _, err := w.journal.reclaim(again, false)
+	require.NoError(t, err)
+	require.Equal(t, "token-2", next())
 }
 
 // TestSlot_ResultClaimsNothingDuringShutdown covers a result that has not claimed a command yet, and
