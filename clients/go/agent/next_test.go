@@ -169,13 +169,13 @@ func TestAccept_CommandStartsOnce(t *testing.T) {
 		return Result{}, nil
 	}})
 	var accepting sync.WaitGroup
-	w.journal.mu.Lock() // let all of them wait for the journal, so that they look the command up together
+	w.mu.Lock() // stops each of them after it has looked the command up and before it records it
 	for range 16 {
 		w.slots <- struct{}{}
 		accepting.Go(func() { _ = w.accept(t.Context(), Command{ID: "cmd_1", Type: "a", ClaimToken: "token"}, false) })
 	}
 	time.Sleep(50 * time.Millisecond)
-	w.journal.mu.Unlock()
+	w.mu.Unlock()
 	accepting.Wait()
 	w.handling.Wait()
 	w.submitting.Wait()
