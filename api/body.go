@@ -158,7 +158,7 @@ func (b *body) readError(err error) error {
 	if errors.As(err, &overflow) {
 		return b.tooLarge()
 	}
-	refusal := schema.Invalid(fieldgate.FieldError{Keyword: "syntax", Reason: "is incomplete: the connection ended before the body"})
+	refusal := schema.Invalid(fieldgate.FieldError{Keyword: "incomplete", Reason: "is incomplete: the connection ended before the body"})
 	refusal.Cause = err
 	return refusal
 }

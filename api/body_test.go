@@ -233,7 +233,7 @@ func TestBody_IncompleteIsRefused(t *testing.T) {
 
 	te.handler.ServeHTTP(w, r)
 
-	require.Equal(t, []fieldError{{"", "syntax", "is incomplete: the connection ended before the body"}},
+	require.Equal(t, []fieldError{{"", "incomplete", "is incomplete: the connection ended before the body"}},
 		fieldErrorsOf(requireProblem(t, w.Result(), fieldgate.CodeValidationFailed)))
 }
 

@@ -114,9 +114,9 @@ func (c *CustomerClient) CloseConnection(ctx context.Context, connectionID strin
 	return check(c.requester.closeConnection(ctx, connectionID))
 }
 
-// CutOff refuses the tokens of a user that were issued before now, or only those of one session of the
-// user at the token issuer, and closes the user's sockets. First end the access at the issuer, where the user would
-// otherwise get a new token.
+// CutOff refuses the tokens of a user that were issued before now, or only those of one session of
+// the user at the token issuer, and closes the user's sockets. First end the access at the issuer,
+// where the user would otherwise get a new token.
 func (c *CustomerClient) CutOff(ctx context.Context, userID string, request CutOffRequest) error {
 	return check(c.requester.cutOff(ctx, userID, request))
 }

@@ -145,9 +145,9 @@ func TestReconnect_BlockedWrites(t *testing.T) {
 			time.Sleep(time.Minute) // read nothing, so that all buffers fill up
 		}}
 		socket := connectDevice(t, memoryGateway(t, server), fieldgate.DeviceSocketConfig{})
-		large := fieldgate.ResultRequest{Output: strings.Repeat("x", 60_000)}
+		large := fieldgate.ResultRequest{Output: strings.Repeat("x", 15_000)} // just small enough for a frame
 		start := time.Now()
-		for _, err := range concurrently(4, func() error { _, err := socket.SubmitResult(t.Context(), commandID, large); return err }) {
+		for _, err := range concurrently(16, func() error { _, err := socket.SubmitResult(t.Context(), commandID, large); return err }) {
 			require.ErrorIs(t, err, fieldgate.ErrInterrupted)
 			require.ErrorContains(t, err, "writing a frame")
 		}

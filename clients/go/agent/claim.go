@@ -165,14 +165,24 @@ func (w *worker) awaitCommands(ctx context.Context, start time.Time) {
 // not start, accept frees the slot. byKey reports whether the command was claimed with the claim
 // key, and not with a result.
 func (w *worker) accept(base context.Context, command Command, byKey bool) error {
-	known, found, err := w.journal.reclaim(command, byKey)
-	if found {
+	w.admission.Lock()
+	defer w.admission.Unlock()
+	if found, err := w.reclaim(base, command, byKey); found {
 		w.releaseSlot()
-		w.handleReclaimed(base, known)
 		return err
 	}
 	w.start(base, command, w.record(command, w.handlerFor(command.Type), byKey))
 	return nil
+}
+
+// reclaim handles a claimed command that is already in the journal, and reports whether it is. The
+// caller holds w.admission, so that no other goroutine starts the command meanwhile.
+func (w *worker) reclaim(base context.Context, command Command, byKey bool) (found bool, err error) {
+	known, found, err := w.journal.reclaim(command, byKey)
+	if found {
+		w.handleReclaimed(base, known)
+	}
+	return found, err
 }
 
 // handleReclaimed handles a claimed command that is already in the journal. The command does
@@ -180,7 +190,7 @@ func (w *worker) accept(base context.Context, command Command, byKey bool) error
 // ends.
 func (w *worker) handleReclaimed(base context.Context, known entry) {
 	w.log.Info("claimed a known command again", "command", known.ID, "finished", known.Result != nil)
-	if known.Result != nil {
+	if known.Result != nil && !known.Submitted {
 		w.submitResult(base, known.ID)
 	}
 }
@@ -193,6 +203,10 @@ func (w *worker) release(base context.Context, command Command, reason string) {
 			_, err := api.Release(base, command.ID, fieldgate.ReleaseRequest{ClaimToken: command.ClaimToken, Reason: reason})
 			return err
 		})
-		w.log.Warn("released", "command", command.ID, "reason", reason, "error", err)
+		if err != nil {
+			w.log.Warn("releasing failed", "command", command.ID, "reason", reason, "error", err)
+			return
+		}
+		w.log.Warn("released", "command", command.ID, "reason", reason)
 	})
 }

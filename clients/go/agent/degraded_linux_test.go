@@ -124,9 +124,12 @@ func TestDegraded_FullDisk(t *testing.T) {
 	g.awaitHeartbeat(t, fieldgate.HeartbeatStatusOk)
 	g.offer("change_last", "change")
 	require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, "change_last").Status)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(state + ".journal.reserve")
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond, "the reserve was not created again")
 	stop()
 	require.Equal(t, runner{inspected: 1, changed: succeeded + 1, cleaned: 1}, r)
-	require.FileExists(t, state+".journal.reserve")
 	require.Subset(t, storedIDs(t, state+".journal"), []string{"change_0", "change_39", "inspect_1", "clean_1", "change_last"})
 }
 

@@ -50,7 +50,7 @@
 //
 // These values were measured on linux/amd64 with Go 1.26 and one handler. The stripped program
 // has 6.8 MB, of which net/http and TLS alone are 5.9 MB. While idle with an open socket, the
-// program has 7.2 MB of resident memory: 1.3 MB of data, and pages of the program. There is no build without
-// sockets: it would save less than 0.6 MB. Each command costs two synced writes. An idle device
-// with a socket sends one heartbeat in each interval that the gateway asks for.
+// program has 7.2 MB of resident memory: 1.3 MB of data, and pages of the program. There is no
+// build without sockets: it would save less than 0.6 MB. Each command costs two synced writes. An
+// idle device with a socket sends one heartbeat in each interval that the gateway asks for.
 package agent

@@ -27,6 +27,7 @@ type fakeGateway struct {
 	commands   []string                     // JSON of the commands to return, one for each claim
 	next       []string                     // JSON of the commands to return to results that claim, one for each
 	claimKeys  []string                     // idempotency keys of the claims that arrived
+	cancel     []string                     // IDs of the commands whose cancellation is requested
 	extends    int                          // number of lease extensions
 	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
 	results    map[string]fieldgate.ResultRequest
@@ -85,7 +86,7 @@ func (g *fakeGateway) reply(path string, header http.Header, body []byte) string
 		var heartbeat fieldgate.HeartbeatRequest
 		_ = json.Unmarshal(body, &heartbeat)
 		g.heartbeats = append(g.heartbeats, heartbeat)
-		return `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":1000,"pendingCommands":0,"cancelRequested":[]}`
+		return `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":1000,"pendingCommands":0,"cancelRequested":[` + g.cancelRequests() + `]}`
 	case path == "commands/claim":
 		g.claimKeys = append(g.claimKeys, header.Get("Idempotency-Key"))
 		if len(g.commands) == 0 {
@@ -107,6 +108,12 @@ func (g *fakeGateway) reply(path string, header http.Header, body []byte) string
 		next, g.next = g.next[0], g.next[1:]
 	}
 	return `{"commandId":"` + id + `","status":"succeeded","late":false,"duplicate":false,"commands":[` + next + `]}`
+}
+
+// cancelRequests returns the list of g.cancel as JSON, without brackets.
+func (g *fakeGateway) cancelRequests() string {
+	text, _ := json.Marshal(g.cancel)
+	return strings.Trim(strings.TrimPrefix(string(text), "null"), "[]")
 }
 
 // awaitResult waits for the result of a command and returns it.

@@ -1,13 +1,13 @@
 package agent
 
 import (
-	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -48,7 +48,9 @@ type journal struct {
 // An entry is the state of one command. Its JSON is the format on disk.
 type entry struct {
 	ID        string                   `json:"id"`
-	Token     string                   `json:"token"` // claim token of the newest claim
+	Token     string                   `json:"token"`              // claim token of the newest claim
+	Attempt   int                      `json:"attempt,omitempty"`  // attempt of the newest claim
+	ClaimedAt time.Time                `json:"claimedAt,omitzero"` // time of the newest claim, by the clock of the gateway
 	Type      string                   `json:"type,omitempty"`
 	Command   *Command                 `json:"again,omitempty"`     // set while a repeatable command runs, so that it can run again
 	Continues bool                     `json:"continues,omitempty"` // whether the command continues after a restart: see Continue
@@ -57,6 +59,25 @@ type entry struct {
 	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`   // nil while the command runs
 	Submitted bool                     `json:"over,omitempty"`      // whether the gateway has accepted or refused the result
 	Removed   bool                     `json:"gone,omitempty"`      // whether this record removes the entry
+}
+
+// newEntry returns the entry of a command that is about to run.
+func newEntry(command Command) entry {
+	e := entry{ID: command.ID, Type: command.Type}
+	e.claim(command)
+	return e
+}
+
+// claim stores the newest claim of the command. The result is then submitted under that claim.
+func (e *entry) claim(command Command) {
+	e.Token, e.Attempt, e.ClaimedAt, e.Submitted = command.ClaimToken, command.Attempt, command.ClaimedAt, false
+}
+
+// isOutdated reports whether command is an earlier claim than the newest one, or the same. The
+// response to an earlier claim may arrive late. A gateway that lost writes may count attempts again,
+// but its clock goes on.
+func (e *entry) isOutdated(command Command) bool {
+	return command.ClaimToken == e.Token || command.Attempt <= e.Attempt && command.ClaimedAt.Before(e.ClaimedAt)
 }
 
 // A record is one line of the journal. Its key replaces the key of earlier records. Its entry
@@ -96,7 +117,7 @@ func openJournal(path, machine string, lock func(*os.File) error, log *slog.Logg
 		j.key, j.keyStored = rand.Text(), false
 	}
 	if writeErr == nil {
-		j.reserve.fill()
+		j.reserve.fill(log)
 	}
 	return j, nil
 }
@@ -143,7 +164,7 @@ func (j *journal) renewKey() {
 func (j *journal) begin(command Command, repeatable, byKey bool) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e := entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type}
+	e := newEntry(command)
 	if repeatable {
 		e.Command = &command
 	}
@@ -197,23 +218,27 @@ func (j *journal) hold(command Command, byKey bool) {
 		j.key, j.keyStored = rand.Text(), false
 	}
 	j.behind = true
-	j.put(entry{ID: command.ID, Token: command.ClaimToken, Type: command.Type})
+	j.put(newEntry(command))
 }
 
-// repair tries to write what the file lacks, and to fill the reserve. It does nothing while the
-// journal is healthy. It returns the reason why the journal still cannot be written.
+// repair tries to write what the file lacks, and to fill the reserve. It returns the reason why the
+// journal still cannot be written. A healthy file is not written, even if the reserve is missing.
 func (j *journal) repair() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.closed || j.writeErr == nil && !j.behind && j.reserve.err == nil && !j.reserve.used {
+	switch {
+	case j.closed:
 		return j.writeErr
+	case j.writeErr != nil, j.behind:
+		if err := j.rewrite(); err != nil {
+			j.writeErr = err
+			return err
+		}
+		j.reserve.fill(j.log)
+	case j.reserve.isDue():
+		j.reserve.fill(j.log)
 	}
-	if err := j.rewrite(); err != nil {
-		j.writeErr = err
-		return err
-	}
-	j.reserve.fill()
-	return j.reserve.err
+	return nil
 }
 
 // beginRerun records that a command is about to run again. After an error of beginRerun, the
@@ -232,18 +257,34 @@ func (j *journal) recordResult(id string, result fieldgate.ResultRequest) error 
 	})
 }
 
-// continueAfter records that a command continues after a restart. After an error of continueAfter,
-// the command must not restart anything.
-func (j *journal) continueAfter(command Command, note string) error {
-	return j.update(command.ID, func(e *entry) {
-		e.Command, e.Continues, e.Note, e.Reruns = &command, true, note, 0
+// continueAfter records that a command continues after a restart, and returns the entry before that.
+// After an error of continueAfter, the command must not restart anything. The number of reruns starts
+// at zero, but not again if a RestartHandler continues: it may be what ends the agent.
+func (j *journal) continueAfter(command Command, note string) (before entry, err error) {
+	before.ID = command.ID
+	err = j.update(command.ID, func(e *entry) {
+		before = *e
+		if !e.Continues {
+			e.Reruns = 0
+		}
+		e.Command, e.Continues, e.Note = &command, true, note
+	})
+	return before, err
+}
+
+// undoContinue undoes continueAfter for a command that does not restart anything. After a write
+// error, the change is kept in memory.
+func (j *journal) undoContinue(before entry) {
+	_ = j.update(before.ID, func(e *entry) {
+		e.Command, e.Continues, e.Note, e.Reruns = before.Command, before.Continues, before.Note, before.Reruns
 	})
 }
 
 // reclaim handles the claim of a command that may already be in the journal. It reports whether
 // the journal has the command. If so, reclaim stores the new claim token, and replaces the claim
 // key if the command was claimed with it. The result is then submitted with the new token, even if
-// it was submitted before. After a write error, the token is kept in memory and the claim key stays.
+// it was submitted before. The entry stays as it is if the claim is not newer than the stored one.
+// After a write error, the token is kept in memory and the claim key stays.
 func (j *journal) reclaim(command Command, byKey bool) (known entry, found bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -252,7 +293,11 @@ func (j *journal) reclaim(command Command, byKey bool) (known entry, found bool,
 		return entry{}, false, nil
 	}
 	changed := *e
-	changed.Token, changed.Submitted = command.ClaimToken, false
+	if !changed.isOutdated(command) {
+		changed.claim(command)
+	} else if !byKey {
+		return changed, true, nil
+	}
 	err = j.appendEntry(&changed, byKey)
 	j.put(changed)
 	j.compact()
@@ -317,12 +362,12 @@ func (j *journal) list() (list []entry) {
 	return list
 }
 
-// health returns the error of the last write, or nil if the write succeeded and the reserve is
-// filled.
+// health returns the error of the last write, or nil if the write succeeded. A missing reserve is no
+// error: the disk has space for records, but not for the reserve.
 func (j *journal) health() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return cmp.Or(j.writeErr, j.reserve.err)
+	return j.writeErr
 }
 
 // update applies edit to an entry and records the entry. After a write error, the edited entry

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -295,6 +296,37 @@ func TestJournal_ReclaimedCommandIsSubmittedUnderNewestClaim(t *testing.T) {
 	}
 }
 
+// TestJournal_OutdatedClaimIsIgnored reclaims a command with the late response to an earlier claim.
+func TestJournal_OutdatedClaimIsIgnored(t *testing.T) {
+	t.Parallel()
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	claim := func(token string, attempt, second int) Command {
+		return Command{ID: "cmd_1", ClaimToken: token, Attempt: attempt, ClaimedAt: time.Unix(int64(second), 0)}
+	}
+	require.NoError(t, j.begin(claim("second", 2, 20), false, true))
+	require.NoError(t, j.recordResult("cmd_1", succeeded("done")))
+	j.markSubmitted("cmd_1", "second")
+	for _, c := range []struct {
+		command Command
+		token   string
+	}{
+		{claim("first", 1, 10), "second"},
+		{claim("second", 2, 20), "second"},
+		{claim("gateway that lost writes", 1, 30), "gateway that lost writes"},
+		{claim("clock was set back", 2, 25), "clock was set back"},
+	} {
+		key := j.key
+		_, found, err := j.reclaim(c.command, true)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.NotEqual(t, key, j.key, "the gateway would return the command forever")
+		require.Equal(t, c.token, openTestJournal(t, path).token("cmd_1"))
+		_, pending := j.unsubmitted("cmd_1")
+		require.Equal(t, c.token != "second", pending)
+	}
+}
+
 func TestJournal_RemovedCommandMayBeginAgain(t *testing.T) {
 	t.Parallel()
 	path := newJournalPath(t)
@@ -305,6 +337,31 @@ func TestJournal_RemovedCommandMayBeginAgain(t *testing.T) {
 	_, found, err := j.reclaim(testCommand(1), true)
 	require.NoError(t, err)
 	require.False(t, found)
+}
+
+// TestJournal_MissingReserveIsNotRepairedByRewriting covers a disk without space for the reserve. The
+// journal is healthy and is not written, and the reserve is tried again after a pause.
+func TestJournal_MissingReserveIsNotRepairedByRewriting(t *testing.T) {
+	t.Parallel()
+	path := newJournalPath(t)
+	blocked := path + ".reserve"
+	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "not-empty"), 0o700))
+	j := openTestJournal(t, path)
+	require.NoError(t, j.begin(testCommand(1), false, true))
+	before, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, j.repair())
+	require.NoError(t, j.health())
+	after, err := os.Stat(path)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after), "the journal was rewritten")
+
+	require.NoError(t, os.RemoveAll(blocked))
+	require.NoError(t, j.repair())
+	require.NoFileExists(t, blocked, "there was no pause")
+	j.reserve.retryAt = time.Now()
+	require.NoError(t, j.repair())
+	require.FileExists(t, blocked)
 }
 
 // forceRewrite makes the journal rewrite its file at the next change.

@@ -43,21 +43,29 @@ func (w *worker) extensionOf(j *job) time.Duration {
 	return max(w.config.Lease, time.Duration(j.restart.Load()))
 }
 
+// resultExtension returns by how much the lease of a command that has ended is extended. Each
+// extension of such a lease must be that long, because a shorter one would shorten the lease.
+func (w *worker) resultExtension() time.Duration { return max(w.config.Lease, minResultLease) }
+
 // keepResultLease keeps extending the lease of a command whose result is being submitted, until
-// ctx ends or the gateway refuses the claim. Otherwise the gateway would queue the command again
-// while its result is on its way. The first extension is soon, because the last one may be a
-// third of a lease ago.
+// ctx ends. Otherwise the gateway would queue the command again while its result is on its way. The
+// first extension is soon, because the last one may be a third of a lease ago. After a permanent
+// refusal, keepResultLease waits for a newer claim of the command.
 func (w *worker) keepResultLease(ctx context.Context, id string) {
-	extension := max(w.config.Lease, minResultLease)
-	for wait := w.config.Lease / 6; sleep(ctx, wait); {
+	extension, delay, refused := w.resultExtension(), backoff{}, ""
+	for wait := w.config.Lease / 6; sleep(ctx, wait-rand.N(wait/10+1)); {
+		token := w.journal.token(id)
+		if token == refused {
+			continue
+		}
 		err := w.extend(ctx, id, extension)
 		switch {
 		case err == nil:
-			wait = extension / 3
+			wait, delay = extension/3, backoff{}
 		case isPermanent(err):
-			return // a lease that has expired too: a new claim of the command begins anew
+			wait, refused = w.config.Lease/6, token
 		default:
-			wait = w.config.Lease / 6
+			wait = delay.delay(err)
 		}
 	}
 }

@@ -2,8 +2,9 @@ package agent
 
 import (
 	"crypto/rand"
-	"fmt"
+	"log/slog"
 	"os"
+	"time"
 )
 
 // reserveBytes is the size of the reserve in bytes. It is enough for the records of one command,
@@ -14,28 +15,40 @@ const reserveBytes = 64 << 10
 // removed so that one command that frees space can be recorded: see FreesSpace.
 type reserve struct {
 	path string
-	used bool  // whether the file was removed to free space
-	err  error // error of the last attempt to create the file
+
+	missing bool      // whether the file must be created
+	retryAt time.Time // when to try again after an attempt has failed
 }
 
+// reservePause is the interval between attempts to create the reserve. Each one wears flash memory.
+const reservePause = 10 * time.Minute
+
+// isDue reports whether it is time to create the file.
+func (r *reserve) isDue() bool { return r.missing && !time.Now().Before(r.retryAt) }
+
 // fill creates the file unless it is there. The content is random, because some file systems of
-// flash memory compress files.
-func (r *reserve) fill() {
+// flash memory compress files. If fill fails, it logs the first error and sets the time of the next
+// attempt.
+func (r *reserve) fill(log *slog.Logger) {
 	if info, err := os.Stat(r.path); err == nil && info.Size() == reserveBytes {
-		r.err, r.used = nil, false
+		r.missing, r.retryAt = false, time.Time{}
 		return
 	}
 	content := make([]byte, reserveBytes)
 	_, _ = rand.Read(content) // never fails
-	if r.err = writeSynced(r.path, content); r.err != nil {
-		r.err = fmt.Errorf("creating the reserve: %w", r.err)
-		return
+	err := writeSynced(r.path, content)
+	if err != nil && r.retryAt.IsZero() {
+		log.Warn("creating the reserve failed, trying again later", "file", r.path, "error", err)
 	}
-	r.used = false
+	r.missing, r.retryAt = err != nil, time.Time{}
+	if err != nil {
+		r.retryAt = time.Now().Add(reservePause)
+	}
 }
 
 // spend removes the file, and reports whether that has freed space.
 func (r *reserve) spend() bool {
-	r.used = os.Remove(r.path) == nil
-	return r.used
+	freed := os.Remove(r.path) == nil
+	r.missing = r.missing || freed
+	return freed
 }

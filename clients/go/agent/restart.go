@@ -16,7 +16,8 @@ type RestartHandler func(ctx context.Context, command Command, note string) (Res
 // AfterRestart declares that commands of this type may restart the device or the agent: their
 // handler calls [Continue] before it does. When the agent has started again, it calls after, and
 // submits its result as that of the command. The handler itself does not run again. If after is
-// interrupted, it is called again, up to three times.
+// interrupted, it is called again, up to three times. If a call cannot be recorded on disk, the
+// command fails with [CodeInterrupted] instead.
 func AfterRestart(after RestartHandler) HandlerOption {
 	return func(r *registered) { r.after = after }
 }
@@ -33,9 +34,9 @@ const restartDelay = 2 * time.Second
 // Continue returns an error, the handler must not restart anything: the agent could not continue.
 //
 // The restart may take up to within, at most an hour. The lease of the command is extended by that
-// time. If the agent does not end in that time, the command fails with [CodeNotRestarted]. note is
-// passed to the RestartHandler, for example the version before an update. It is stored on disk in
-// plain text.
+// time. If the agent does not end in that time, the command fails with [CodeNotRestarted]. It ends
+// sooner if a user cancels it or the claim is lost. note is passed to the RestartHandler, for example
+// the version before an update. It is stored on disk in plain text.
 func Continue(ctx context.Context, within time.Duration, note string) error {
 	record, found := ctx.Value(continueKey{}).(func(time.Duration, string) error)
 	switch {
@@ -56,21 +57,28 @@ func (w *worker) withContinue(ctx context.Context, j *job, r registered) context
 		return ctx
 	}
 	return context.WithValue(ctx, continueKey{}, func(within time.Duration, note string) error {
-		if err := w.journal.continueAfter(j.command, note); err != nil {
-			return err
+		before, err := w.journal.continueAfter(j.command, note)
+		announced := j.restart.Load()
+		if err == nil {
+			j.restart.Store(int64(within))
+			err = w.extend(ctx, j.command.ID, w.extensionOf(j))
 		}
-		j.restart.Store(int64(within))
-		return w.extend(ctx, j.command.ID, w.extensionOf(j))
+		if err != nil { // the handler does not restart anything
+			j.restart.Store(announced)
+			w.journal.undoContinue(before)
+		}
+		return err
 	})
 }
 
 // awaitRestart waits for the end of the agent, after the handler of j has called Continue and
 // returned result. It reports whether the agent ends: the command then continues after the
-// restart. Otherwise awaitRestart returns the result to submit.
+// restart. Otherwise awaitRestart returns the result to submit. If the context of j ends first, for
+// example because a user cancels the command, awaitRestart waits for restartDelay only.
 func (w *worker) awaitRestart(j *job, result fieldgate.ResultRequest) (_ fieldgate.ResultRequest, restarts bool) {
-	wait := restartDelay
+	wait, ended := restartDelay, (<-chan struct{})(nil)
 	if result.Status == fieldgate.ResultStatusSucceeded {
-		wait = time.Duration(j.restart.Load())
+		wait, ended = time.Duration(j.restart.Load()), j.ctx.Done()
 		result = fieldgate.ResultRequest{
 			Status: fieldgate.ResultStatusFailed, Output: result.Output, Data: withCode(nil, CodeNotRestarted),
 			Error: "the command should restart the device or the agent, but neither restarted in time",
@@ -83,7 +91,23 @@ func (w *worker) awaitRestart(j *job, result fieldgate.ResultRequest) (_ fieldga
 		return result, true
 	case <-timer.C:
 		return result, false
+	case <-ended:
+		timer.Reset(restartDelay)
 	}
+	select {
+	case <-w.stopping:
+		return result, true
+	case <-timer.C:
+		return stoppedResult(j.ctx, result), false
+	}
+}
+
+// stoppedResult returns the result of a command that has announced a restart, and whose context ended
+// before the restart.
+func stoppedResult(ctx context.Context, result fieldgate.ResultRequest) fieldgate.ResultRequest {
+	status, code, reason := classifyError(ctx, context.Cause(ctx))
+	result.Status, result.Data, result.Error = status, withCode(nil, code), reason
+	return result
 }
 
 // resumeAfterRestart runs, in the background, the RestartHandler of a command that has restarted
@@ -94,12 +118,16 @@ func (w *worker) resumeAfterRestart(ctx, base context.Context, e entry) {
 			return
 		}
 		if err := w.journal.beginRerun(e.ID); err != nil {
-			w.log.Error("writing the journal failed", "error", err)
+			w.releaseSlot()
+			w.reportInterrupted(base, e.ID)
+			return
 		}
 		w.log.Info("continuing a command after the restart", "command", e.ID)
 		r, note := w.handlers[e.Type], e.Note
 		r.continues = true
 		r.handler = func(ctx context.Context, command Command) (Result, error) { return r.after(ctx, command, note) }
-		w.start(base, *e.Command, r)
+		command := *e.Command
+		command.LeaseRemainingMs = 0 // not known after the restart: the first extension is sent at once
+		w.start(base, command, r)
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +113,99 @@ func TestContinue_FailsIfNothingRestarts(t *testing.T) {
 	require.Equal(t, fieldgate.ResultStatusFailed, result.Status)
 	require.JSONEq(t, `{"code":"not_restarted"}`, string(result.Data))
 	require.Equal(t, "restarting", result.Output)
+}
+
+// TestContinue_CancelEndsTheWait cancels a command whose handler has announced a restart that does not
+// happen.
+func TestContinue_CancelEndsTheWait(t *testing.T) {
+	t.Parallel()
+	g, r := newFakeGateway(t, claimedJSON("cmd_1", "reboot")), newRebooter()
+	r.start(t, g, newStatePath(t))
+	<-r.started
+	g.locked(func(g *fakeGateway) { g.cancel = []string{"cmd_1"} })
+	result := g.awaitResult(t, "cmd_1")
+	require.Equal(t, fieldgate.ResultStatusCancelled, result.Status, result.Error)
+	require.Equal(t, "restarting", result.Output)
+}
+
+// TestContinue_FailedAnnouncementIsUndone refuses the extension of the lease. The handler then restarts
+// nothing and goes on: its result is that of the command.
+func TestContinue_FailedAnnouncementIsUndone(t *testing.T) {
+	t.Parallel()
+	g, r, state := newFakeGateway(t, claimedJSON("cmd_1", "reboot")), newRebooter(), newStatePath(t)
+	r.within = 17 * time.Minute
+	g.refuse = func(_ string, body []byte) string {
+		if extensionMs(body) == int(r.within.Milliseconds()) {
+			return fieldgate.CodeNotFound
+		}
+		return ""
+	}
+	var recorded string
+	g.startAgent(t, Config{StateFile: state}, map[string]Handler{"reboot": func(ctx context.Context, c Command) (Result, error) {
+		if _, err := r.reboot(ctx, c); err == nil {
+			return Result{}, errors.New("the announcement succeeded")
+		}
+		text, err := os.ReadFile(state + ".journal")
+		recorded = string(text)
+		return Result{Output: "not now"}, err
+	}}, AfterRestart(r.after))
+	result := g.awaitResult(t, "cmd_1")
+	require.Equal(t, fieldgate.ResultStatusSucceeded, result.Status, result.Error)
+	require.Equal(t, "not now", result.Output)
+	lines := strings.Split(strings.TrimSpace(recorded), "\n")
+	require.NotContains(t, lines[len(lines)-1], `"continues":true`, "a crash would call the RestartHandler")
+}
+
+// TestContinue_ReportIsBounded continues in the RestartHandler, too. The number of restarts stays
+// bounded.
+func TestContinue_ReportIsBounded(t *testing.T) {
+	t.Parallel()
+	j := openTestJournal(t, newJournalPath(t))
+	require.NoError(t, j.begin(testCommand(1), false, true))
+	for range 2 {
+		_, err := j.continueAfter(testCommand(1), "")
+		require.NoError(t, err)
+		require.NoError(t, j.beginRerun("cmd_1"))
+	}
+	require.Equal(t, 2, j.list()[0].Reruns)
+}
+
+// TestContinue_UnrecordedReportDoesNotRun resumes a command while the journal cannot be written.
+func TestContinue_UnrecordedReportDoesNotRun(t *testing.T) {
+	t.Parallel()
+	g, r := newFakeGateway(t), newRebooter()
+	w := newTestWorker(t, g, 1, nil)
+	w.handlers["reboot"] = registered{handler: r.reboot, after: r.after, timeout: DefaultTimeout}
+	command := testCommand(1)
+	command.Type = "reboot"
+	require.NoError(t, w.journal.begin(command, false, true))
+	_, err := w.journal.continueAfter(command, "")
+	require.NoError(t, err)
+	failWrites(t, w.journal)
+	w.resume(t.Context(), t.Context())
+	require.JSONEq(t, `{"code":"interrupted"}`, string(g.awaitResult(t, "cmd_1").Data))
+	require.Empty(t, r.notes)
+	require.Empty(t, w.slots)
+}
+
+// TestContinue_LeaseIsExtendedAfterRestart requires an extension at once: how long the restart took
+// is not known.
+func TestContinue_LeaseIsExtendedAfterRestart(t *testing.T) {
+	t.Parallel()
+	g, state, r := newFakeGateway(t, claimedJSON("cmd_1", "reboot")), newStatePath(t), newRebooter()
+	stop := r.start(t, g, state)
+	<-r.started
+	stop()
+	before := g.extends
+	g.startAgent(t, Config{StateFile: state}, map[string]Handler{"reboot": r.reboot}, AfterRestart(
+		func(context.Context, Command, string) (Result, error) {
+			require.Eventually(t, func() (extended bool) {
+				g.locked(func(g *fakeGateway) { extended = g.extends > before })
+				return extended
+			}, 10*time.Second, time.Millisecond)
+			return Result{}, nil
+		}))
+	g.awaitResult(t, "cmd_1")
 }
 
 func TestContinue_RefusesWithoutAfterRestart(t *testing.T) {

@@ -11,10 +11,9 @@ import (
 // because the command itself may crash the agent.
 const maxReruns = 3
 
-// resume handles the commands that an earlier run of the agent has left in the journal. It
-// submits the recorded results, runs the repeatable commands again, and continues those that have
-// restarted the device. It reports the other
-// commands as interrupted.
+// resume handles the commands that an earlier run of the agent has left in the journal. It submits
+// the recorded results, runs the repeatable commands again, and continues those that have restarted
+// the device. It reports the other commands as interrupted.
 func (w *worker) resume(ctx, base context.Context) {
 	for _, e := range w.journal.list() {
 		switch {
@@ -34,7 +33,7 @@ func (w *worker) resume(ctx, base context.Context) {
 // resubmit submits a result that an earlier run has recorded. If the result claims a command, which
 // the earlier run may have got and lost, resubmit keeps a slot for it.
 func (w *worker) resubmit(base context.Context, e entry) {
-	s := &slot{worker: w}
+	s := &slot{worker: w, asked: true}
 	if e.Result.Next {
 		s.acquire()
 	}

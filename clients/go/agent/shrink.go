@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -21,6 +22,10 @@ var shrinkSteps = [...]int{48 << 10, 12 << 10, 3 << 10, 0}
 // not the reason for a refusal.
 const minShrinkable = 1 << 10
 
+// maxSmallRefusals is the number of refusals about the size of a submission that has no smaller form,
+// after which the agent replaces the result. The size is then not the reason.
+const maxSmallRefusals = 5
+
 // maxLeftError is the part of the error in bytes that a result keeps at the last step.
 const maxLeftError = 512
 
@@ -32,6 +37,8 @@ type submission struct {
 	full    fieldgate.ResultRequest // as recorded
 	limit   int                     // maximum size of its texts in bytes
 	refused int                     // attempts in a row that failed at this size while small requests got through
+	learned bool                    // whether the last shrinking was for the size of the submission
+	small   int                     // refusals about the size of the smallest form
 }
 
 // content returns the result to send.
@@ -55,7 +62,7 @@ func (s *submission) fail(err error) bool {
 	size := sizeOf(s.content())
 	for _, step := range shrinkSteps {
 		if step < size {
-			s.limit, s.refused = step, 0
+			s.limit, s.refused, s.learned = step, 0, isForSize(err)
 			return true
 		}
 	}
@@ -82,10 +89,41 @@ func patience(err error) int {
 	return 2 // the page of a proxy
 }
 
-// isIncomplete reports whether the gateway received a part of the request only. The agent sends
-// valid JSON, so only a broken connection between proxy and gateway explains a syntax error.
+// isForSize reports whether err says that the link does not carry requests of this size: a refusal
+// for the size, a timeout, or a broken connection. The page of a proxy may have another reason.
+func isForSize(err error) bool {
+	var refused *fieldgate.APIError
+	if !errors.As(err, &refused) || isAboutSize(err) {
+		return true
+	}
+	return refused.Status == http.StatusRequestEntityTooLarge || refused.Code == fieldgate.CodeRequestTimeout
+}
+
+// isIncomplete reports whether the gateway received a part of the request only, because the
+// connection between proxy and gateway has broken or a proxy has cut the body. Earlier gateways use
+// the keyword "syntax" for this. They also use it for content that is invalid at any size, so the
+// reason decides.
 func isIncomplete(refused *fieldgate.APIError) bool {
-	return refused.Code == fieldgate.CodeValidationFailed && len(refused.Errors) == 1 && refused.Errors[0].Keyword == "syntax"
+	if refused.Code != fieldgate.CodeValidationFailed || len(refused.Errors) != 1 {
+		return false
+	}
+	switch wrong := refused.Errors[0]; wrong.Keyword {
+	case "incomplete":
+		return true
+	case "syntax":
+		return strings.HasPrefix(wrong.Reason, "is incomplete") || wrong.Reason == "is not complete JSON"
+	}
+	return false
+}
+
+// giveUp counts a refusal about the size of a submission that has no smaller form. It reports whether
+// there were so many that the result must be replaced. The agent never gives up a replacement.
+func (s *submission) giveUp(err error) bool {
+	if !isAboutSize(err) || s.isShrinkable() || isReplacement(s.full) {
+		return false
+	}
+	s.small++
+	return s.small >= maxSmallRefusals
 }
 
 // isAboutSize reports whether err says that a request did not arrive whole, or was too large.

@@ -8,25 +8,66 @@ import (
 
 // submitResult submits the recorded result of a command in the background, and keeps its lease
 // meanwhile. It repeats the call until the gateway has accepted or refused the result.
-func (w *worker) submitResult(base context.Context, id string) { w.submit(base, id, &slot{worker: w}) }
+func (w *worker) submitResult(base context.Context, id string) {
+	w.submit(base, id, &slot{worker: w, asked: true})
+}
 
-// submit is submitResult, and runs the command that the result claims in the slot s.
+// submit is submitResult, and runs the command that the result claims in the slot s. If a goroutine
+// submits the result already, that one also submits it under a newer claim.
 func (w *worker) submit(base context.Context, id string, s *slot) {
-	w.addPendingResults(+1)
+	if !w.beginSubmission(id) {
+		s.release()
+		return
+	}
 	w.submitting.Go(func() {
-		defer w.addPendingResults(-1)
 		defer s.release()
 		ctx, stop := context.WithCancel(base)
 		defer stop()
 		w.submitting.Go(func() { w.keepResultLease(ctx, id) })
-		for base.Err() == nil {
+		for {
+			requests := w.submissionRequests(id)
 			result, pending := w.journal.unsubmitted(id)
-			if !pending {
+			switch {
+			case pending && base.Err() == nil:
+				w.submitOnce(base, id, result, s)
+			case w.endSubmission(id, requests):
 				return
 			}
-			w.submitOnce(base, id, result, s)
 		}
 	})
+}
+
+// beginSubmission counts a request to submit the result of a command. It reports whether the caller
+// must submit it, because no goroutine does so.
+func (w *worker) beginSubmission(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.submissions[id]++
+	if w.submissions[id] > 1 {
+		return false
+	}
+	w.pending++
+	return true
+}
+
+// submissionRequests returns how often the submission was requested that is in progress.
+func (w *worker) submissionRequests(id string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.submissions[id]
+}
+
+// endSubmission ends a submission unless it was requested again since there were the given number
+// of requests. It reports whether the submission has ended.
+func (w *worker) endSubmission(id string, requests int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.submissions[id] != requests {
+		return false
+	}
+	delete(w.submissions, id)
+	w.pending--
+	return true
 }
 
 // submitOnce submits a result under one claim. It repeats the call until the gateway has accepted
@@ -41,12 +82,14 @@ func (w *worker) submitOnce(base context.Context, id string, result fieldgate.Re
 		// The next command is recorded first. If the agent dies in between, it submits the result
 		// again and gets the same command.
 		w.startNext(base, recorded.Commands, s)
-	case !isPermanent(err), isAboutSize(err):
+	case !isPermanent(err), isAboutSize(err) && base.Err() != nil:
 		return // the agent is shutting down, and the result stays in the journal
-	case isInvalidRequest(code) && result.Next:
+	case result.Next && isAboutNext(err):
+		s.release()
 		w.submitWithoutNext(id, result)
 		return
 	case isInvalidRequest(code) && !isReplacement(result):
+		s.release()
 		w.log.Error("replacing a result that the gateway finds invalid", "command", id, "error", err)
 		_ = w.journal.recordResult(id, replacement(result, err))
 		return
@@ -60,13 +103,22 @@ func (w *worker) submitOnce(base context.Context, id string, result fieldgate.Re
 // content, or base ends. It shrinks the result while the link carries only smaller requests. After a
 // failed attempt it frees the slot: the result may take long, and another command may run meanwhile.
 func (w *worker) sendResult(base context.Context, id string, result fieldgate.ResultRequest, s *slot) (fieldgate.RecordedResult, error) {
-	sent := submission{full: result, limit: w.uploads.currentLimit()}
+	sent := submission{full: result, limit: noLimit}
 	for delay := (backoff{}); ; {
 		changed := w.uplink.changes()
-		recorded, err := w.sendOnce(base, id, sent.content())
+		sent.limit = min(sent.limit, w.uploads.currentLimit()) // another result may have found one meanwhile
+		request := s.request(sent.content())
+		recorded, err := w.sendOnce(base, id, request)
+		if err == nil && sent.learned {
+			w.uploads.setLimit(sent.limit)
+		}
 		if err == nil || isPermanent(err) && !isAboutSize(err) {
 			return recorded, err
 		}
+		if sent.giveUp(err) {
+			return recorded, err
+		}
+		s.noteFailure(request, err)
 		s.release()
 		if base.Err() == nil {
 			w.log.Warn("submitting a result failed, trying again", "command", id, "bytes", sizeOf(sent.content()), "error", err)
@@ -93,14 +145,13 @@ func (w *worker) shrink(ctx context.Context, id string, s *submission, failure e
 	if ctx.Err() != nil || !s.isShrinkable() {
 		return false
 	}
-	if err := w.extend(ctx, id, w.config.Lease); err != nil && fieldgate.CodeOf(err) == "" {
+	if err := w.extend(ctx, id, w.resultExtension()); err != nil && fieldgate.CodeOf(err) == "" {
 		s.refused = 0
 		return false
 	}
 	if !s.fail(failure) {
 		return false
 	}
-	w.uploads.setLimit(s.limit)
 	w.log.Error("submitting less of a result, because the link does not carry all of it",
 		"command", id, "bytes", sizeOf(s.full), "maxBytes", s.limit, "error", failure)
 	return true
@@ -109,12 +160,6 @@ func (w *worker) shrink(ctx context.Context, id string, s *submission, failure e
 // isInvalidRequest reports whether code means that the content of a request is invalid.
 func isInvalidRequest(code fieldgate.ProblemCode) bool {
 	return code == fieldgate.CodeValidationFailed || code == fieldgate.CodeBodyTooLarge
-}
-
-func (w *worker) addPendingResults(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pending += n
 }
 
 // pendingResults returns the number of results that wait for submission.

@@ -14,6 +14,10 @@ const (
 	// limitLifetime is the time for which a limit that one result has found applies to the next
 	// ones. Then a larger result is tried again: the proxy may have changed.
 	limitLifetime = 10 * time.Minute
+
+	// minLimit is the minimum limit in bytes. One result that does not get through must not cut all
+	// later ones down to their status.
+	minLimit = 3 << 10
 )
 
 // uploads lets large results use a slow link one at a time, the smallest first, so that the
@@ -88,11 +92,12 @@ func (u *uploads) next() {
 	u.waiting = u.waiting[1:]
 }
 
-// setLimit records the size that the link has carried after it refused a larger one.
+// setLimit records that the link has carried a result of at most so many bytes, after a larger form
+// of the result was too large. The limit is at least minLimit.
 func (u *uploads) setLimit(size int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.limit, u.expires = size, time.Now().Add(limitLifetime)
+	u.limit, u.expires = max(size, minLimit), time.Now().Add(limitLifetime)
 }
 
 // currentLimit returns the size that the link carries, or noLimit if none is known.

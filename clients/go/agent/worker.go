@@ -43,12 +43,15 @@ type worker struct {
 
 	uploads uploads
 
+	admission sync.Mutex // held while a claimed command is looked up in the journal and recorded
+
 	metricsError sync.Once // limits the log to one message about invalid metrics
 
 	mu          sync.Mutex
 	jobs        map[string]*job // by command ID
 	orphans     map[string]int  // number of abandoned handlers that still run, by command type
 	pending     int             // number of results that wait for submission
+	submissions map[string]int  // number of requests to submit a result, by the IDs of commands whose results are being submitted
 	claiming    bool            // whether results may claim and start commands
 	nextRefused bool            // whether the gateway has refused a result that claims the next command
 	closed      bool            // whether this worker has stopped recording results; the next run then resumes the commands
@@ -57,7 +60,7 @@ type worker struct {
 func newWorker(a *Agent, device identity, journal *journal) *worker {
 	w := &worker{
 		config: a.config, handlers: a.handlers, journal: journal,
-		jobs: map[string]*job{}, orphans: map[string]int{},
+		jobs: map[string]*job{}, orphans: map[string]int{}, submissions: map[string]int{},
 		log:   a.config.Logger.With("device", device.DeviceID),
 		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
 		stopping: make(chan struct{}),

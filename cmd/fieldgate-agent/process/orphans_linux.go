@@ -27,9 +27,9 @@ func becomeSubreaper() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
 }
 
-// killOrphans kills all children of the agent, except those for which skip returns true. Then the children of the killed processes become
-// children of the agent, and are killed too. Do not call killOrphans while a program must keep
-// running.
+// killOrphans kills all children of the agent, except those for which skip returns true. Then the
+// children of the killed processes become children of the agent, and are killed too. Do not call
+// killOrphans while a program must keep running.
 func killOrphans(skip func(pid int) bool) {
 	for range killRounds {
 		pids := slices.DeleteFunc(children(os.Getpid()), skip)

@@ -167,9 +167,9 @@ func abandon(pid <-chan int, ended <-chan error) {
 	}
 }
 
-// runOnOneThread runs command, and sends its ID to pid once it has started. It keeps the OS thread that starts the program alive until the
-// program has ended, because the end of that thread makes the kernel kill the program
-// (PR_SET_PDEATHSIG).
+// runOnOneThread runs command, and sends its ID to pid once it has started. It keeps the OS thread
+// that starts the program alive until the program has ended, because the end of that thread makes
+// the kernel kill the program (PR_SET_PDEATHSIG).
 func runOnOneThread(command *exec.Cmd, pid chan<- int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -39,8 +39,8 @@ type Scripts struct {
 var errLinuxOnly = errors.New("scripts run on Linux only: unset the directory of the scripts")
 
 // OpenScripts opens the directory of the scripts. It returns an error if other users may write
-// to the directory, and on systems other than Linux. The opened directory stays in use even if path later refers to another
-// directory.
+// to the directory, and on systems other than Linux. The opened directory stays in use even if path
+// later refers to another directory.
 func OpenScripts(path string) (*Scripts, error) {
 	if runtime.GOOS != "linux" {
 		return nil, errLinuxOnly
