@@ -88,7 +88,7 @@ func TestState_DamagedIsQuarantined(t *testing.T) {
 		"text": func(raw string) string {
 			return strings.Replace(raw, "\xa6status\xa6queued", "\xa6status\x01\xa4more\x01", 1)
 		},
-		"false":  func(raw string) string { return withField(t, raw, "\xa5first\xc2") },
+		"false": func(raw string) string { return withField(t, raw, "\xa5first\xc2") },
 	} {
 		c := f.propose(auto)
 		f.do(func(ctx context.Context, client store.Client) error {
