@@ -85,6 +85,7 @@ var runBy = map[string][]string{
 
 	"store/lua/canary":            nil,
 	"store/lua/erase_event_names": nil,
+	"store/lua/raise_schema":      nil,
 	"store/lua/restore":           nil,
 	"store/lua/set_aside":         nil,
 	"store/lua/record_retention":  nil,

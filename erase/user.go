@@ -150,10 +150,13 @@ func (n *names) concerns(key store.Key) bool {
 	return key.Partition == store.PartitionOf(n.tenant) && (key.Kind != "tenant" || key.ID == n.tenant)
 }
 
+// wrongType is the beginning of the reply for a key that has another type than the gateway gives it.
+const wrongType = "WRONGTYPE"
+
 // noteUnreadable counts a key that has another type than the gateway gives it. It returns any other
 // error.
 func (n *names) noteUnreadable(err error) error {
-	if redis.HasErrorPrefix(err, "WRONGTYPE") {
+	if redis.HasErrorPrefix(err, wrongType) {
 		n.report.Unreadable++
 		return nil
 	}
@@ -261,7 +264,8 @@ func (n *names) eraseAnswer(ctx context.Context, key string) error {
 	return err
 }
 
-// readAnswers returns the stored answers with these keys. One that has expired is empty.
+// readAnswers returns the stored answers with these keys. One that has expired is empty, and so is a
+// value of another type, which readAnswers counts as unreadable.
 func (n *names) readAnswers(ctx context.Context, keys []store.Key) ([]string, error) {
 	replies := make([]*redis.StringCmd, len(keys))
 	err := n.eraser.cfg.Store.Do(ctx, "read_answers", func(ctx context.Context, c store.Client) error {
@@ -269,15 +273,15 @@ func (n *names) readAnswers(ctx context.Context, keys []store.Key) ([]string, er
 		for i, key := range keys {
 			replies[i] = pipe.Get(ctx, key.Name)
 		}
-		_, err := pipe.Exec(ctx)
-		return err
+		return store.ExecReads(ctx, pipe, wrongType)
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return nil, err
 	}
 	stored := make([]string, len(keys))
 	for i, reply := range replies {
 		stored[i] = reply.Val()
+		_ = n.noteUnreadable(reply.Err()) // ExecReads has returned all other errors but redis.Nil
 	}
 	return stored, nil
 }

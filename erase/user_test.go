@@ -271,8 +271,9 @@ func TestUser_ReportsUnreadableRecords(t *testing.T) {
 	damaged := store.SessionKey(store.NewID(store.KindSession, store.PartitionOf(mine.tenant)))
 	require.NoError(t, server.Client(t).HSet(t.Context(), d.CommandsKey(), mine.pending.ID, `{"proposer":"user:alice","proposer_name":"`+aliceName).Err())
 	require.NoError(t, server.Client(t).Set(t.Context(), damaged, aliceName, 0).Err())
+	require.NoError(t, server.Client(t).RPush(t.Context(), store.IdempotencyKeys(mine.tenant, "damaged")[0], "nonsense").Err())
 	report, err := erase.New(erase.Config{Store: s}).User(t.Context(), "", "alice")
 	require.NoError(t, err)
-	require.Equal(t, 2, report.Unreadable)
+	require.Equal(t, 3, report.Unreadable)
 	require.ElementsMatch(t, []string{d.CommandsKey(), damaged}, mentions(t, server, aliceName, aliceEmail))
 }

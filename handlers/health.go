@@ -67,8 +67,11 @@ func (h *Health) Start() {
 func (h *Health) Drain() { h.draining.Store(true) }
 
 // checkStore returns the result of the last probe of the store. usable is false once the store has
-// not replied, or has refused writes, for Grace.
+// not replied, or has refused writes, for Grace, and while this version cannot read its data.
 func (h *Health) checkStore(ctx context.Context) (check generated.DependencyCheck, usable bool) {
+	if h.Store.TooNew() {
+		return dependencyCheckOf("the store has data of a later version: upgrade this instance", 0), false
+	}
 	p := h.probeStore(ctx)
 	switch word := store.Refused(p.err); {
 	case word != "":

@@ -104,6 +104,9 @@ func corruptions() map[string]func(f *fixture, id string) {
 			f.editState(id, func(state map[string]any) { delete(state, name) })
 		}
 	}
+	for _, name := range []string{"bytes", "first", "approve_by", "token", "past", "result", "digest", "mac", "proposer_name", "proposer_email", "retry_of", "history", "approval"} {
+		corruptions["false "+name] = set(name, false)
+	}
 	return corruptions
 }
 

@@ -306,6 +306,93 @@ func TestResult_LateSuccessCancelsRetry(t *testing.T) {
 	}
 }
 
+// timedOut proposes a command, and returns it with a lease after whose end it has timed out.
+func (f *fixture) timedOut() (queue.Command, queue.Lease) {
+	f.t.Helper()
+	c := f.propose(auto, maxAttempts(1))
+	return c, f.timeOut(c)
+}
+
+// timeOut claims a command, which must be the next one, and lets its last lease expire.
+func (f *fixture) timeOut(c queue.Command) queue.Lease {
+	f.t.Helper()
+	lease := f.claimOne()
+	require.Equal(f.t, c.ID, lease.ID)
+	f.expireLease(lease)
+	f.settleUntil(c.ID, queue.TimedOut)
+	return lease
+}
+
+func (f *fixture) retry(c queue.Command) queue.Command {
+	f.t.Helper()
+	retry, err := f.queue.Retry(f.t.Context(), retryOf(c))
+	require.NoError(f.t, err)
+	require.Equal(f.t, c.ID, retry.RetryOf)
+	return retry
+}
+
+// TestResult_LateSuccessCancelsRetryOfRetry covers a chain of two retries. Each of the commands before
+// the last one may succeed late.
+func TestResult_LateSuccessCancelsRetryOfRetry(t *testing.T) {
+	t.Parallel()
+	for position, name := range []string{"first command", "retry"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				f := newFixture(t, s)
+				first, lease := f.timedOut()
+				unrelated, _ := f.timedOut()
+				second := f.retry(first)
+				leases := []queue.Lease{lease, f.timeOut(second)}
+				third, other := f.retry(second), f.retry(unrelated)
+
+				require.True(t, f.submitResult(leases[position], queue.Succeeded).Late)
+
+				require.Equal(t, queue.Cancelled, f.get(third.ID).Status)
+				require.Equal(t, queue.Queued, f.get(other.ID).Status)
+			})
+		})
+	}
+}
+
+// TestResult_LateSuccessKeepsClaimedRetry covers a retry whose lease has expired. The device may have run
+// it and then submits its result.
+func TestResult_LateSuccessKeepsClaimedRetry(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		first := f.propose(auto, maxAttempts(2))
+		f.expireLease(f.claimOne())
+		f.settleUntil(first.ID, queue.Queued)
+		lease := f.timeOut(first)
+		retry := f.retry(first)
+		claimed := f.claimOne()
+		require.Equal(t, retry.ID, claimed.ID)
+		f.expireLease(claimed)
+		f.settleUntil(retry.ID, queue.Queued)
+
+		require.True(t, f.submitResult(lease, queue.Succeeded).Late)
+
+		require.Equal(t, queue.Queued, f.get(retry.ID).Status)
+		require.True(t, f.submitResult(claimed, queue.Succeeded).Late)
+	})
+}
+
+// TestResult_LateSuccessQuarantinesUnreadableRecord damages a command that waits beside a retry.
+func TestResult_LateSuccessQuarantinesUnreadableRecord(t *testing.T) {
+	t.Parallel()
+	eachIsolated(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		first, lease := f.timedOut()
+		bad := f.propose(auto)
+		retry := f.retry(first)
+		f.overwriteField(bad.ID, "{garbage")
+		require.True(t, f.submitResult(lease, queue.Succeeded).Late)
+		require.Equal(t, queue.Cancelled, f.get(retry.ID).Status)
+		f.requireQuarantined(bad.ID)
+	})
+}
+
 func TestRetry_AppliesPolicyAgain(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -237,7 +237,10 @@ func (q *Queue) eachState(ctx context.Context, d store.Device, f func(id, state 
 // state that cannot be decoded, and for one that an earlier version wrote.
 func countedBytes(state string) int64 {
 	if isPacked(state) {
-		s, _ := parsePacked(state)
+		s, ok := parsePacked(state)
+		if !ok {
+			return 0
+		}
 		return s.Bytes
 	}
 	var counted struct{ Bytes int64 }

@@ -73,7 +73,6 @@ func claimAfter(ref ClaimRef, visibility time.Duration) ClaimRequest {
 // nextLeases claims the one behind it.
 func (q *Queue) nextLeases(ctx context.Context, request ClaimRequest, reply store.Reply, t claimTokens) ([]Lease, error) {
 	const first = 6 // index of the first claimed command in the reply
-	q.noteQuarantined(ctx, reply.String(5))
 	leases, setAside := q.leases(ctx, request, reply[min(first, len(reply)):], reply.Int(4), t)
 	if setAside == 0 {
 		return leases, nil
@@ -101,5 +100,6 @@ func (q *Queue) submit(ctx context.Context, ref ClaimRef, call scriptCall) (Reco
 	if err != nil {
 		return RecordedResult{}, nil, err
 	}
+	q.noteQuarantined(ctx, reply.String(5))
 	return RecordedResult{Status: s.Status, Late: s.Late, Duplicate: reply.Int(3) == 1}, reply, nil
 }

@@ -172,3 +172,12 @@ func FuzzParsePacked(f *testing.F) {
 		unpackedState(raw)
 	})
 }
+
+func TestCountedBytes_UnreadableStateCountsNothing(t *testing.T) {
+	t.Parallel()
+	const packed = "\x82\xa5bytes\x07\xa3max\x03"
+	require.EqualValues(t, 7, countedBytes(packed))
+	require.EqualValues(t, 7, countedBytes(`{"bytes":7,"max":3}`))
+	require.Zero(t, countedBytes(packed[:len(packed)-1]))
+	require.Zero(t, countedBytes(`{"bytes":7,"max":`))
+}

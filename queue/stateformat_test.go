@@ -88,6 +88,7 @@ func TestState_DamagedIsQuarantined(t *testing.T) {
 		"text": func(raw string) string {
 			return strings.Replace(raw, "\xa6status\xa6queued", "\xa6status\x01\xa4more\x01", 1)
 		},
+		"false": func(raw string) string { return withField(t, raw, "\xa5first\xc2") },
 	} {
 		c := f.propose(auto)
 		f.do(func(ctx context.Context, client store.Client) error {
@@ -100,4 +101,11 @@ func TestState_DamagedIsQuarantined(t *testing.T) {
 		require.Empty(t, f.claim(limit(1)), name)
 		require.Len(t, f.quarantined(), before+1, name)
 	}
+}
+
+// withField appends a field to a packed state, which has more than 15 and less than 127.
+func withField(t *testing.T, raw, field string) string {
+	t.Helper()
+	require.Equal(t, "\xde\x00", raw[:2])
+	return raw[:2] + string(rune(raw[2]+1)) + raw[3:] + field
 }

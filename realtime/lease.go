@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -166,10 +165,9 @@ func (h *Hub) readConnections(ctx context.Context, tenant string, ids []string) 
 		for i, id := range ids {
 			records[i] = pipe.Get(ctx, t.ConnectionKey(id))
 		}
-		_, err := pipe.Exec(ctx)
-		return err
+		return store.ExecReads(ctx, pipe)
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return nil, nil, fmt.Errorf("reading connections: %w", err)
 	}
 	for i, id := range ids {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -255,4 +256,32 @@ func TestEraseEventNames_FullStoreKeepsStream(t *testing.T) {
 	require.ErrorContains(t, err, "copying a stream of events")
 	require.Equal(t, before, n.events())
 	n.requireNoCopy()
+}
+
+// TestEraseEventNames_MissingRightKeepsStream takes one right at a time from the user of the gateway. A
+// stream needs most of them only when its copy replaces it.
+func TestEraseEventNames_MissingRightKeepsStream(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"rename", "persist", "pttl", "pexpire", "unlink", "xlen", "xdel", "xadd", "xrange"} {
+		for name, ttl := range map[string]time.Duration{"": 0, " that expires": time.Hour} {
+			t.Run(command+name, func(t *testing.T) {
+				t.Parallel()
+				n := newNamed(t, 300)
+				require.NoError(t, n.redis.ACLSetUser(t.Context(), "gateway", "on", ">secret", "~*", "&*", "+@all", "-"+command).Err())
+				if ttl > 0 {
+					require.True(t, n.redis.PExpire(t.Context(), n.key, ttl).Val())
+				}
+				before := n.events()
+				s := storetest.Connect(t, store.Config{URL: strings.Replace(n.server.URL(), "//", "//gateway:secret@", 1), Existing: true})
+				_, err := n.erase(s)
+				require.Error(t, err)
+				require.Equal(t, before, n.events())
+				left := n.redis.PTTL(t.Context(), n.key).Val()
+				require.Equal(t, ttl > 0, left > 0)
+				if command != "pexpire" { // the copy then has no events
+					require.NotEqual(t, time.Duration(-1), n.redis.PTTL(t.Context(), n.key+":copy").Val(), "the copy does not expire")
+				}
+			})
+		}
+	}
 }

@@ -14,6 +14,7 @@ type Facts struct {
 	ID      string    // as FIELDGATE_STORE_ID has it; empty for the store of an earlier version
 	Kind    string    // "production" or "development"; empty for the store of an earlier version
 	Schema  string    // schema of the data; empty for the store of an earlier version
+	Reader  int       // least schema that a program must know to read the data; zero for the store of an earlier version
 	Canary  time.Time // time at which the canary was first written; zero for the store of an earlier version
 	Now     time.Time // time by the clock of the store
 	Servers []ServerFacts
@@ -35,7 +36,7 @@ func (s *Store) Inspect(ctx context.Context) (Facts, error) {
 	if err != nil {
 		return Facts{}, err
 	}
-	facts := Facts{ID: stored["store_id"], Kind: stored["kind"], Schema: stored["schema"], Canary: ParseTime(stored[fieldCanary])}
+	facts := Facts{ID: stored["store_id"], Kind: stored["kind"], Schema: stored["schema"], Reader: stored.leastReader(), Canary: ParseTime(stored[fieldCanary])}
 	if facts.Now, err = s.client.Time(ctx).Result(); err != nil {
 		return Facts{}, fmt.Errorf("reading the clock of Redis: %w", err)
 	}

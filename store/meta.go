@@ -32,7 +32,10 @@ const firstSchema = 1
 // fieldCanary is the field of metaKey which records when the canary was first written.
 const fieldCanary = "canary"
 
-var canaryScript = ownScripts.Script("lua/canary.lua")
+var (
+	canaryScript      = ownScripts.Script("lua/canary.lua")
+	raiseSchemaScript = ownScripts.Script("lua/raise_schema.lua")
+)
 
 // errCanaryLost is returned when the store has kept its meta key and lost the canary.
 var errCanaryLost = errors.New("the store has lost what scripts wrote: its key fg:canary is gone or was written anew. " +
@@ -164,10 +167,9 @@ func (s *Store) PacksStates() bool { return s.packs }
 
 // RaiseSchema records that every program which uses the store reads the schema of this one. Programs
 // of earlier versions refuse the store from then on. Instances write the formats of the schema after
-// their next start.
+// their next start. RaiseSchema lowers nothing: data of a later schema keeps it.
 func (s *Store) RaiseSchema(ctx context.Context) error {
-	schema := strconv.Itoa(Schema)
-	if err := s.client.HSet(ctx, metaKey, "schema", schema, "reader", schema).Err(); err != nil {
+	if _, err := s.Run(ctx, raiseSchemaScript, []string{metaKey}, Schema); err != nil {
 		return fmt.Errorf("writing the schema of %s: %w", metaKey, err)
 	}
 	return nil
@@ -186,12 +188,17 @@ func (s *Store) initMeta(ctx context.Context, found meta) (meta, error) {
 	schema := strconv.Itoa(firstSchema)
 	if len(found) == 0 {
 		schema = strconv.Itoa(Schema)
+	} else if found["schema"] == "" && found["reader"] != "" {
+		schema = found["reader"]
 	}
 	initial := meta{
 		"partitions": strconv.Itoa(Partitions), "hash_key": hex.EncodeToString(fresh),
 		"kind": s.storeKind(), "store_id": cmp.Or(s.id, rand.Text()), "schema": schema, "reader": schema,
 	}
-	for field, value := range initial {
+	// The reader comes first, so that an instance which starts meanwhile, or the next one if this one is
+	// interrupted, takes it for the schema of a new store too.
+	for _, field := range []string{"reader", "schema", "partitions", "hash_key", "kind", "store_id"} {
+		value := initial[field]
 		if found[field] != "" {
 			continue
 		}

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/store"
@@ -75,6 +77,40 @@ func TestConnect_RefusesLaterSchema(t *testing.T) {
 	_, err = connectLogged(t, server.URL())
 	require.NoError(t, err, "data of a later schema that this program can read")
 	require.Equal(t, "4", server.Client(t).HGet(t.Context(), "fg:meta", "schema").Val())
+}
+
+// TestConnect_InterruptedCreationKeepsSchema continues the creation of a store of which an instance has
+// written only the first field.
+func TestConnect_InterruptedCreationKeepsSchema(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	fields := func() []any { return server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val() }
+	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", store.Schema).Err())
+	_, err := connectLogged(t, server.URL())
+	require.NoError(t, err)
+	require.Equal(t, []any{"2", "2"}, fields())
+
+	require.NoError(t, server.Client(t).HDel(t.Context(), "fg:meta", "schema", "reader").Err())
+	_, err = connectLogged(t, server.URL())
+	require.NoError(t, err)
+	require.Equal(t, []any{"1", "1"}, fields(), "a store of an earlier version")
+}
+
+// TestConnect_CreatesSchemaInOneStep lets instances create a store at once.
+func TestConnect_CreatesSchemaInOneStep(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			s, err := store.Connect(t.Context(), store.Config{URL: server.URL(), Logger: slog.New(slog.DiscardHandler)})
+			if assert.NoError(t, err) {
+				assert.NoError(t, s.Close())
+			}
+		})
+	}
+	all.Wait()
+	require.Equal(t, []any{"2", "2"}, server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val())
 }
 
 // TestConnect_RefusesStoreThatLosesScriptWrites restarts Redis with the default user off in its

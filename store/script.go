@@ -99,6 +99,9 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if s.TooNew() {
+		return nil, errTooNew
+	}
 	if script.creates && s.full.Load() {
 		return nil, errStoreFull
 	}

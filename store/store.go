@@ -134,7 +134,7 @@ type Store struct {
 	due            dueTimes
 
 	keepsLonger atomic.Bool  // a shorter retention does not apply yet to what has ended
-	paused      atomic.Bool  // the sweeper and the reconciler do nothing; see Watch
+	paused      atomic.Bool  // this program cannot read the data; see TooNew
 	id          string       // Config.StoreID
 	development bool         // Config.Development
 	existing    bool         // Config.Existing
@@ -252,6 +252,9 @@ type Client = redis.Cmdable
 // If the connection breaks, Do calls f once more, so f must not add to what an earlier call of
 // f left behind.
 func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context, c Client) error) error {
+	if s.TooNew() {
+		return errTooNew
+	}
 	return s.do(ctx, name, func(ctx context.Context) error {
 		call := func() error { return f(ctx, s.reads) }
 		err := call()

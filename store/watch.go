@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 // watchEvery is the interval between two checks of the servers.
@@ -87,8 +89,19 @@ func (s *Store) findServerProblems(ctx context.Context, found map[Problem]error)
 	})
 }
 
-// noteProblems reports what has changed between two checks. An instance that cannot read the
-// data must not settle or repair it, so it pauses the sweeper and the reconciler.
+// errTooNew is the refusal of every operation while TooNew.
+var errTooNew = &fieldgate.Error{
+	Code:       fieldgate.CodeStoreUnavailable,
+	Detail:     "This instance of the gateway is too old for its store. No accepted command is lost. Try again shortly.",
+	RetryAfter: time.Second,
+}
+
+// TooNew reports whether the last check of Watch has found data that only later versions of the
+// gateway can read. The instance then does not use the store: Run and Do refuse, and the sweeper and the
+// reconciler do nothing.
+func (s *Store) TooNew() bool { return s.paused.Load() }
+
+// noteProblems reports what has changed between two checks.
 func (s *Store) noteProblems(ctx context.Context, before, now map[Problem]error) {
 	s.paused.Store(now[ProblemSchema] != nil)
 	for _, problem := range Problems {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
@@ -82,13 +84,12 @@ func TestWatch_PausesSweeperOfEarlierVersion(t *testing.T) {
 	server, state := storetest.Start(t), new(problemStates)
 	s := storetest.Connect(t, store.Config{URL: server.URL(), Problem: state.set})
 	store.SetWatchEvery(s, 10*time.Millisecond)
-	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", "99").Err())
-	go s.Watch(t.Context())
-	state.await(t, map[store.Problem]bool{store.ProblemSchema: true})
-
 	tenant := "c.acme"
 	due := member("command", tenant)
 	addDue(t, s, store.PartitionOf(tenant), time.Now().Add(-time.Hour), due)
+	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", "99").Err())
+	go s.Watch(t.Context())
+	state.await(t, map[store.Problem]bool{store.ProblemSchema: true})
 	settled := newSettler(t, s)
 	settle := map[string]store.Settle{"command": settled.settle}
 	sweepAll(t, s, settle)
@@ -98,4 +99,29 @@ func TestWatch_PausesSweeperOfEarlierVersion(t *testing.T) {
 	state.await(t, map[store.Problem]bool{})
 	sweepAll(t, s, settle)
 	require.Equal(t, map[string]int{due: 1}, settled.times)
+}
+
+// TestWatch_EarlierVersionStopsUsingStore requires that an instance neither reads nor writes while it
+// finds data that it cannot read.
+func TestWatch_EarlierVersionStopsUsingStore(t *testing.T) {
+	t.Parallel()
+	server, state := storetest.Start(t), new(problemStates)
+	s := storetest.Connect(t, store.Config{URL: server.URL(), Problem: state.set})
+	store.SetWatchEvery(s, 10*time.Millisecond)
+	go s.Watch(t.Context())
+	use := func() []error {
+		_, err := s.Probe(t.Context())
+		return []error{err, s.Do(t.Context(), "ping", func(ctx context.Context, c store.Client) error { return c.Ping(ctx).Err() })}
+	}
+	setReader := func(reader string, found bool) {
+		require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", reader).Err())
+		state.await(t, map[store.Problem]bool{store.ProblemSchema: found})
+		require.Equal(t, found, s.TooNew())
+	}
+	setReader("99", true)
+	for _, err := range use() {
+		require.Equal(t, fieldgate.CodeStoreUnavailable, fieldgate.CodeOf(err))
+	}
+	setReader("1", false)
+	require.Equal(t, []error{nil, nil}, use())
 }

@@ -23,7 +23,8 @@
 --              by; name and email are those of the approver at that time and may be absent
 --   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the recorded result
---   retry_of   id of the command that this one repeats; absent if it repeats none
+--   retry_of   id of the first command of the chain of retries that this one ends; absent if it
+--              repeats none. The body has the id of the command that it repeats directly
 --   digest     digest of what a user approves, set by the proposal; readers compute a
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
@@ -66,17 +67,21 @@ end
 
 -- has_types reports whether the fields of a record that the scripts use have their types. Only a
 -- number equals itself plus zero, and only a string equals itself joined with nothing; most other
--- values raise an error. A call of type for each field takes three times as long.
+-- values raise an error. A call of type for each field takes three times as long. The value false of an
+-- optional field is refused too: scripts would take it for a time or a text.
 local function has_types(c)
-  local bytes, first, approve_by = c.bytes or 0, c.first or 0, c.approve_by or 0
-  local token, past, result, digest, mac = c.token or '', c.past or '', c.result or '', c.digest or '', c.mac or ''
-  local name, email = c.proposer_name or '', c.proposer_email or ''
+  local bytes, first, approve_by = c.bytes, c.first, c.approve_by
+  local token, past, result, digest, mac = c.token, c.past, c.result, c.digest, c.mac
+  local name, email, retry_of = c.proposer_name, c.proposer_email, c.retry_of
   return c.seq + 0 == c.seq and c.priority + 0 == c.priority and c.max + 0 == c.max and c.attempt + 0 == c.attempt
     and c.claims + 0 == c.claims and c.created + 0 == c.created and c.deliver_by + 0 == c.deliver_by
-    and bytes + 0 == bytes and first + 0 == first and approve_by + 0 == approve_by
+    and (bytes == nil or bytes + 0 == bytes) and (first == nil or first + 0 == first)
+    and (approve_by == nil or approve_by + 0 == approve_by)
     and c.session .. '' == c.session and c.request .. '' == c.request and c.proposer .. '' == c.proposer
-    and token .. '' == token and past .. '' == past and result .. '' == result and digest .. '' == digest
-    and mac .. '' == mac and name .. '' == name and email .. '' == email
+    and (token == nil or token .. '' == token) and (past == nil or past .. '' == past)
+    and (result == nil or result .. '' == result) and (digest == nil or digest .. '' == digest)
+    and (mac == nil or mac .. '' == mac) and (name == nil or name .. '' == name)
+    and (email == nil or email .. '' == email) and (retry_of == nil or retry_of .. '' == retry_of)
     and is_table(c.history) and is_table(c.approval)
 end
 
@@ -380,16 +385,17 @@ local function settle_leases(device, now, limit)
   end
 end
 
--- finish_unclaimed moves the queued and the pending commands of the device to a final status.
--- The work is bounded, because the ready set and the pending set have a maximum size.
-local function finish_unclaimed(device, now, status, e)
+-- each_unclaimed calls visit with the id and the state of each queued and each pending command of the
+-- device. It repairs entries of other commands. The work is bounded, because the ready set and the
+-- pending set have a maximum size.
+local function each_unclaimed(device, visit)
   for i, key in ipairs({ device.ready, device.pending }) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
       local c = load_command(device, id)
       if not c then
         quarantine(device, id)
       elseif c.status == 'queued' or c.status == 'pending_approval' then
-        finish_without_result(device, id, c, status, now, e)
+        visit(id, c)
       elseif i == 1 then
         remove_ready(device, id)
       else
@@ -397,4 +403,11 @@ local function finish_unclaimed(device, now, status, e)
       end
     end
   end
+end
+
+-- finish_unclaimed moves the queued and the pending commands of the device to a final status.
+local function finish_unclaimed(device, now, status, e)
+  each_unclaimed(device, function(id, c)
+    finish_without_result(device, id, c, status, now, e)
+  end)
 end

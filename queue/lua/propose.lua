@@ -86,6 +86,12 @@ if refused then
   return refused
 end
 
+-- root_of returns the id of the first command of the chain of retries that ends with the command.
+local function root_of(retried)
+  local c = load_command(device, retried)
+  return c and c.retry_of or retried
+end
+
 local c = {
   session = session,
   priority = priority,
@@ -95,7 +101,7 @@ local c = {
   deliver_by = proposed_at + deliver_within,
   digest = digest,
   mac = mac,
-  retry_of = retry_of ~= '' and retry_of or nil,
+  retry_of = retry_of ~= '' and root_of(retry_of) or nil,
   attempt = 0,
   claims = 0,
   bytes = bytes,

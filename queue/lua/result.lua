@@ -22,7 +22,7 @@
 --       unauthorized or rate_limited as device/login_check does
 -- Guarantees that only one result is recorded, and that the same result may be submitted
 -- again. The newest claim may submit its result even after the lease has expired. If such a
--- result is a success, the retries of the command that are not claimed yet are cancelled. The next
+-- result is a success, the retries of the command that were never claimed are cancelled. The next
 -- command is claimed as in claim.lua, and only if the result is recorded. The same result returns
 -- the same next command while its lease lasts.
 --@include device/login_check
@@ -78,20 +78,18 @@ if c.status == 'cancelled' and not c.cancel then
   return refuse('command_finished', device.state)
 end
 
--- cancel_retries cancels the retries of the command that wait for a claim or a decision. A user
--- has proposed them because the command seemed lost. The work is bounded, because the ready set and the
--- pending set have a maximum size.
+-- cancel_retries cancels the retries of the command, and retries of those, that no device has claimed. A
+-- user has proposed them because the command seemed lost. A retry that was claimed may have run, so its
+-- result must stay welcome.
 local function cancel_retries()
-  for _, key in ipairs({ device.ready, device.pending }) do
-    for _, other in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-      local retry = load_command(device, other)
-      if retry and retry.retry_of == id and (retry.status == 'queued' or retry.status == 'pending_approval') then
-        finish_without_result(device, other, retry, 'cancelled', now, {
-          actor = SYSTEM, request = retry.request, data = reason_data('the command that it repeats succeeded late'),
-        })
-      end
+  local root = c.retry_of or id
+  each_unclaimed(device, function(other, retry)
+    if retry.retry_of == root and retry.attempt == 0 and other ~= id then
+      finish_without_result(device, other, retry, 'cancelled', now, {
+        actor = SYSTEM, request = retry.request, data = reason_data('the command that it repeats succeeded late'),
+      })
     end
-  end
+  end)
 end
 
 local late = c.status ~= 'claimed'

@@ -12,7 +12,8 @@
 --       the newest event that was copied, number of events whose names were left out}
 -- Guarantees that every event keeps its id, that no event is lost which is added while a copy is made,
 -- that readers see the stream either as it was or without any of the names, that a deleted event does
--- not return, that the stream expires when it would have, and that new ids follow all earlier ones.
+-- not return, that the stream expires when it would have, that new ids follow all earlier ones, and
+-- that the stream stays as it is if the user of the gateway lacks a right.
 --@creates
 --@include store/base
 --@include store/reply
@@ -64,9 +65,20 @@ local function remove_before(id)
   end
 end
 
+-- check_rights raises an error if the gateway's user may not replace the stream. The last call writes
+-- to the stream before it replaces it, so an error there would come too late. The copy expires also if
+-- check_rights raises an error.
+local function check_rights()
+  redis.call('PEXPIRE', copy_key, keep)
+  redis.call('PTTL', copy_key)
+  redis.call('RENAME', copy_key, copy_key)
+  redis.call('PERSIST', copy_key)
+end
+
 if from == '0-0' then
   redis.call('UNLINK', copy_key)
   redis.call('XADD', copy_key, MARK, 'run', token)
+  check_rights()
 else
   local mark = redis.call('XRANGE', copy_key, MARK, MARK)[1]
   if not mark or mark[2][2] ~= token then
@@ -110,6 +122,5 @@ if left >= 0 then
 else
   redis.call('PERSIST', copy_key)
 end
-redis.call('UNLINK', stream_key)
-redis.call('RENAME', copy_key, stream_key)
+redis.call('RENAME', copy_key, stream_key) -- deletes the stream and needs no right to UNLINK it
 return ok('replaced', from, erased)

@@ -39,8 +39,8 @@ func (c *raiseSchemaCommand) Run(ctx context.Context) error {
 		}
 		r := schemaRecord{Before: facts.Schema, Schema: strconv.Itoa(store.Schema), Result: result}
 		switch {
-		case r.Before == r.Schema:
-			r.Result = "the store has this schema"
+		case facts.Reader >= store.Schema:
+			r.Schema, r.Result = facts.Schema, "the store has this schema"
 		case !c.DryRun:
 			if err := s.RaiseSchema(ctx); err != nil {
 				return err

@@ -18,3 +18,16 @@ func TestSchema_Raise(t *testing.T) {
 	require.Equal(t, []any{"2", "2"}, meta())
 	require.Contains(t, i.run("schema", "raise"), "the store has this schema")
 }
+
+// TestSchema_RaiseSetsReader raises the schema of a store whose data is of a later schema than a program
+// must know, or of which only the schema was written.
+func TestSchema_RaiseSetsReader(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	for before, want := range map[string]string{"2": "2", "3": "3"} {
+		require.NoError(t, i.server.Client(t).HSet(t.Context(), "fg:meta", "schema", before, "reader", 1).Err())
+		require.Contains(t, i.run("schema", "raise"), "raised")
+		require.Equal(t, []any{want, "2"}, i.server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val())
+		require.Contains(t, i.run("schema", "raise"), "the store has this schema")
+	}
+}
