@@ -238,12 +238,13 @@ func (s *site) finish() {
 	}
 }
 
-// unfinished returns the number of commands in the store that are not final.
+// unfinished returns the number of commands in the store that are not final. It reads the leases
+// first: a lease that ends meanwhile moves its command to one of the others.
 func (s *site) unfinished() (left int64) {
 	s.t.Helper()
 	for _, c := range s.tenants {
 		for _, d := range c.intact() {
-			for _, at := range []int{readyKey, pendingKey, leasesKey} {
+			for _, at := range []int{leasesKey, pendingKey, readyKey} {
 				n, _ := s.store.ZCard(s.t.Context(), d.key.Keys()[at]).Result()
 				left += n
 			}
