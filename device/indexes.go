@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -83,7 +82,7 @@ func (r *Registry) readPlaces(ctx context.Context, d store.Device, places []plac
 		for i, p := range places {
 			scores[i] = pipe.ZScore(ctx, p.key, memberOf(d, p))
 		}
-		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		if err := store.ExecReads(ctx, pipe); err != nil {
 			return err
 		}
 		found = reading{record: fields.Val(), ownsExternalID: owner.Val() == d.ID}
@@ -181,7 +180,7 @@ func (r *Registry) stillListed(ctx context.Context, index string, ids []string) 
 		for i, id := range ids {
 			scores[i] = pipe.ZScore(ctx, index, id)
 		}
-		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		if err := store.ExecReads(ctx, pipe); err != nil {
 			return err
 		}
 		for i, score := range scores {

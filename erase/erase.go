@@ -270,7 +270,7 @@ func (e *Eraser) ownerOf(ctx context.Context, key store.Key) (string, error) {
 		return key.ID, nil
 	case key.Part == "" && (key.Kind == "device" || key.Kind == "session"):
 		owner, err := e.cfg.Store.Owner(ctx, key.Name)
-		if redis.HasErrorPrefix(err, "WRONGTYPE") {
+		if redis.HasErrorPrefix(err, store.WrongType) {
 			return "", nil
 		}
 		return owner, err

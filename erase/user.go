@@ -129,8 +129,9 @@ func (n *names) find(ctx context.Context) (map[holder][]store.Key, error) {
 	found := map[holder][]store.Key{}
 	err := n.eraser.cfg.Store.Scan(ctx, func(_ context.Context, names []string) error {
 		for _, name := range names {
-			if key, ok := store.ParseKey(name); ok && n.concerns(key) && holderOf(key) != ofNoNames {
-				found[holderOf(key)] = append(found[holderOf(key)], key)
+			key, ok := store.ParseKey(name)
+			if kind := holderOf(key); ok && n.concerns(key) && kind != ofNoNames {
+				found[kind] = append(found[kind], key)
 			}
 		}
 		return nil
@@ -150,13 +151,10 @@ func (n *names) concerns(key store.Key) bool {
 	return key.Partition == store.PartitionOf(n.tenant) && (key.Kind != "tenant" || key.ID == n.tenant)
 }
 
-// wrongType is the beginning of the reply for a key that has another type than the gateway gives it.
-const wrongType = "WRONGTYPE"
-
 // noteUnreadable counts a key that has another type than the gateway gives it. It returns any other
 // error.
 func (n *names) noteUnreadable(err error) error {
-	if redis.HasErrorPrefix(err, wrongType) {
+	if redis.HasErrorPrefix(err, store.WrongType) {
 		n.report.Unreadable++
 		return nil
 	}
@@ -273,7 +271,7 @@ func (n *names) readAnswers(ctx context.Context, keys []store.Key) ([]string, er
 		for i, key := range keys {
 			replies[i] = pipe.Get(ctx, key.Name)
 		}
-		return store.ExecReads(ctx, pipe, wrongType)
+		return store.ExecReads(ctx, pipe, store.WrongType)
 	})
 	if err != nil {
 		return nil, err

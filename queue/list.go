@@ -180,28 +180,15 @@ func (q *Queue) readBodies(ctx context.Context, entries []entry) error {
 	return err
 }
 
-// pipelined runs a pipeline that reads commands, in one round trip. It ignores WRONGTYPE
-// errors, so that a damaged device does not hide the others.
+// pipelined runs a pipeline that reads commands, in one round trip. It ignores values of
+// the wrong type, so that a damaged device does not hide the others.
 func (q *Queue) pipelined(ctx context.Context, name string, fill func(context.Context, redis.Pipeliner)) error {
 	return q.store.Do(ctx, name, func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		fill(ctx, pipe)
-		commands, err := pipe.Exec(ctx)
-		if !redis.HasErrorPrefix(err, wrongType) {
-			return err
-		}
-		for _, command := range commands {
-			if err := command.Err(); err != nil && !redis.HasErrorPrefix(err, wrongType) {
-				return err
-			}
-		}
-		return nil
+		return store.ExecReads(ctx, pipe, store.WrongType)
 	})
 }
-
-// wrongType is the prefix of the error that Redis returns if the value of a key does not have
-// the type that the Redis command requires.
-const wrongType = "WRONGTYPE"
 
 func (q *Queue) logSkipped(ctx context.Context, id string, err error) {
 	q.log.ErrorContext(ctx, "skipped a command that cannot be read", "command", id, "error", err)

@@ -2,10 +2,7 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/refusal"
@@ -78,14 +75,11 @@ func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (recor
 	err := q.store.Do(ctx, "read_command", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
 		command, result := pipe.HMGet(ctx, d.CommandsKey(), id, id+":body"), pipe.Get(ctx, store.ResultKey(id))
-		_, err := pipe.Exec(ctx)
+		err := store.ExecReads(ctx, pipe, store.WrongType)
 		fields := store.Reply(command.Val())
 		r.state, r.body, r.result = fields.String(0), fields.String(1), result.Val()
 		return err
 	})
-	if errors.Is(err, redis.Nil) || redis.HasErrorPrefix(err, wrongType) {
-		err = nil
-	}
 	return r, err
 }
 

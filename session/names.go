@@ -45,10 +45,9 @@ func (s *Service) withNames(ctx context.Context, tenant string, ids []string, ac
 		for i, id := range ids {
 			records[i] = pipe.HMGet(ctx, store.SessionKey(id), nameFields...)
 		}
-		_, err := pipe.Exec(ctx)
-		return err
+		return store.ExecReads(ctx, pipe, store.WrongType)
 	})
-	if err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+	if err != nil {
 		return nil, 0, fmt.Errorf("reading the names in sessions: %w", err)
 	}
 	for i, record := range records {

@@ -8,6 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// WrongType is the first word of the error that Redis returns if the value of a key does not have the
+// type that the Redis command requires.
+const WrongType = "WRONGTYPE"
+
 // ExecReads sends a pipeline of reads and returns its first error, except redis.Nil and the replies
 // that begin with a tolerated prefix. Exec itself returns the error of the first command that has one,
 // so that a missing key hides the failure of another node.

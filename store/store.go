@@ -434,5 +434,5 @@ func isRejected(err error) bool {
 		return false
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
-	return word == "ERR" || word == "WRONGTYPE" || word == "CROSSSLOT" || word == noRight
+	return word == "ERR" || word == WrongType || word == "CROSSSLOT" || word == noRight
 }

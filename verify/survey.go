@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -98,10 +97,9 @@ func (f *Survey) addDevices(ctx context.Context, s *store.Store, devices []store
 				pipe.ZCount(ctx, alive[2], "-inf", fmt.Sprint(now.UnixMilli())),
 			}
 		}
-		_, err := pipe.Exec(ctx)
-		return err
+		return store.ExecReads(ctx, pipe)
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return err
 	}
 	f.Devices += len(devices)

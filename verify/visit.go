@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -150,7 +148,7 @@ func (r *run) checkSession(ctx context.Context, d store.Device, key store.Key) (
 	err = r.cfg.Store.Do(ctx, "verify_session", func(ctx context.Context, c store.Client) error {
 		pipe := c.TxPipeline()
 		device, session, score := pipe.Exists(ctx, d.RecordKey()), pipe.Exists(ctx, key.Name), pipe.ZScore(ctx, d.SessionsKey(), key.ID)
-		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		if err := store.ExecReads(ctx, pipe); err != nil {
 			return err
 		}
 		deviceFound, sessionFound, listed = device.Val(), session.Val(), score.Err() == nil
