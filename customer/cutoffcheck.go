@@ -53,13 +53,21 @@ func (c *CutOffs) Check(ctx context.Context, p Principal) error {
 		return err
 	}
 	times := view.tenants[p.Tenant].times
-	for _, subject := range []string{subjectOf(p.UserID, ""), subjectOf(p.UserID, p.SessionID)} {
-		if at, found := times[subject]; found && !at.Before(p.EarliestCutOff()) {
+	for _, subject := range p.cutOffSubjects() {
+		if at, found := times[subject]; found && p.isCutOffAt(at) {
 			return refuse(errCutOff)
 		}
 	}
 	return nil
 }
+
+// cutOffSubjects returns the subjects of the cut-offs that may refuse the principal.
+func (p Principal) cutOffSubjects() []string {
+	return []string{subjectOf(p.UserID, ""), subjectOf(p.UserID, p.SessionID)}
+}
+
+// isCutOffAt reports whether a cut-off at the given time, of a subject of the principal, refuses it.
+func (p Principal) isCutOffAt(at time.Time) bool { return !at.Before(p.EarliestCutOff()) }
 
 // CutOffFinder returns the cut-off that refuses a principal, and reports whether there is one.
 type CutOffFinder func(context.Context, Principal) (CutOff, bool, error)
@@ -71,17 +79,14 @@ func (c *CutOffs) Find(ctx context.Context, p Principal) (CutOff, bool, error) {
 	if err != nil {
 		return CutOff{}, false, fmt.Errorf("reading the cut-offs: %w", err)
 	}
+	subjects := p.cutOffSubjects()
 	for _, m := range members {
-		if cutOff := detailOf(m, details).cutOff(m); cutOff.refuses(p) {
+		cutOff := detailOf(m, details).cutOff(m)
+		if slices.Contains(subjects, cutOff.subject()) && p.isCutOffAt(cutOff.At) {
 			return cutOff, true, nil
 		}
 	}
 	return CutOff{}, false, nil
-}
-
-func (o CutOff) refuses(p Principal) bool {
-	own := o.UserID == p.UserID && (o.SessionID == "" || o.SessionID == p.SessionID)
-	return own && !o.At.Before(p.EarliestCutOff())
 }
 
 // viewOf returns the view of a partition. If it is older than MaxAge, viewOf first reads the
