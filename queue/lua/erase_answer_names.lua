@@ -7,24 +7,22 @@
 -- command as before, and that the answer expires when it would have.
 --@include store/base
 --@include store/reply
+--@include store/stored_answer
 --@include command
 --@include names
 local answer_key, actor, dry_run = KEYS[1], ARGV[1], ARGV[2] == '1'
 
-local stored = redis.call('GET', answer_key) or ''
-local start = string.find(stored, '{', 1, true) or #stored + 1
-local readable, answer = pcall(cjson.decode, string.sub(stored, start))
-if not readable or type(answer.state) ~= 'string' then
-  return ok(0, 0)
-end
-local c = parse_command({}, answer.state)
-if not c then
-  return ok(0, 1)
-elseif not erase_names(c, actor) then
-  return ok(0, 0)
-end
-if not dry_run then
-  answer.state = encode_command(c)
-  redis.call('SET', answer_key, string.sub(stored, 1, start - 1) .. cjson.encode(answer), 'KEEPTTL')
-end
-return ok(1, 0)
+local erased, invalid = 0, 0
+edit_stored_answer(answer_key, dry_run, function(answer)
+  if type(answer.state) ~= 'string' then
+    return false
+  end
+  local c = parse_command({}, answer.state)
+  if not c then
+    invalid = 1
+  elseif erase_names(c, actor) then
+    answer.state, erased = encode_command(c), 1
+  end
+  return erased == 1
+end)
+return ok(erased, invalid)

@@ -7,28 +7,30 @@
 -- session as before, and that the answer expires when it would have.
 --@include store/base
 --@include store/reply
+--@include store/stored_answer
 local answer_key, actor, dry_run = KEYS[1], ARGV[1], ARGV[2] == '1'
 
-local stored = redis.call('GET', answer_key) or ''
-local start = string.find(stored, '{', 1, true) or #stored + 1
-local readable, answer = pcall(cjson.decode, string.sub(stored, start))
-if not readable or type(answer.record) ~= 'table' then
-  return ok(0)
-end
-local at = {} -- index of the value of each field
-for i = 1, #answer.record, 2 do
-  at[answer.record[i]] = i + 1
-end
-if answer.record[at.created_by] ~= actor then
-  return ok(0)
-end
-local erased = 0
-for _, field in ipairs({ 'created_name', 'created_email' }) do
-  if at[field] and answer.record[at[field]] ~= '' then
-    answer.record[at[field]], erased = '', 1
+-- erase_created removes the names of the actor from the record of a session, a list of fields and
+-- values, as the user who has opened it. It reports whether the record had one.
+local function erase_created(record)
+  local at = {} -- index of the value of each field
+  for i = 1, #record, 2 do
+    at[record[i]] = i + 1
   end
+  local erased = false
+  for _, field in ipairs({ 'created_name', 'created_email' }) do
+    if record[at.created_by] == actor and at[field] and record[at[field]] ~= '' then
+      record[at[field]], erased = '', true
+    end
+  end
+  return erased
 end
-if erased == 1 and not dry_run then
-  redis.call('SET', answer_key, string.sub(stored, 1, start - 1) .. cjson.encode(answer), 'KEEPTTL')
-end
+
+local erased = 0
+edit_stored_answer(answer_key, dry_run, function(answer)
+  if type(answer.record) == 'table' and erase_created(answer.record) then
+    erased = 1
+  end
+  return erased == 1
+end)
 return ok(erased)
