@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -33,28 +32,7 @@ type doctorCommand struct {
 // Run prints the findings. It returns an error if one is a failure.
 func (c doctorCommand) Run(ctx context.Context, s settings.Settings) error {
 	findings := examine(ctx, s)
-	if err := c.print(findings); err != nil {
-		return fmt.Errorf("printing the findings: %w", err)
-	}
-	if failed := diagnosis.Failed(findings); failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", failed, len(findings))
-	}
-	return nil
-}
-
-func (c doctorCommand) print(findings []diagnosis.Finding) error {
-	if c.JSON {
-		encoder := json.NewEncoder(os.Stdout)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(map[string]any{"ok": diagnosis.Failed(findings) == 0, "findings": findings})
-	}
-	for _, f := range findings {
-		if _, err := fmt.Printf("%-4s  %-16s  %s\n", f.Level, f.Check, f.Detail); err != nil {
-			return err
-		}
-	}
-	return nil
+	return diagnosis.Report(os.Stdout, findings, c.JSON, 16)
 }
 
 // examine returns the findings of all checks. A check that depends on a failed one is left out.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,13 +35,7 @@ func (c *doctorCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print(findings); err != nil {
-		return fmt.Errorf("printing the findings: %w", err)
-	}
-	if failed := diagnosis.Failed(findings); failed > 0 {
-		return fmt.Errorf("%d of %d checks failed", failed, len(findings))
-	}
-	return nil
+	return diagnosis.Report(c.out, findings, c.JSON, 24)
 }
 
 func (c *doctorCommand) findings(ctx context.Context) ([]diagnosis.Finding, error) {
@@ -75,19 +68,4 @@ func (c *doctorCommand) readToken() (string, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(from, maxTokenFile))
 	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(string(content)), "Bearer ")), err
-}
-
-func (c *doctorCommand) print(findings []diagnosis.Finding) error {
-	if c.JSON {
-		encoder := json.NewEncoder(c.out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(map[string]any{"ok": diagnosis.Failed(findings) == 0, "findings": findings})
-	}
-	for _, f := range findings {
-		if _, err := fmt.Fprintf(c.out, "%-4s  %-24s  %s\n", f.Level, f.Check, f.Detail); err != nil {
-			return err
-		}
-	}
-	return nil
 }
