@@ -137,10 +137,10 @@ func DetailOf(err error) string {
 
 // IsUnauthorized reports whether err refuses a credential because it is not valid, or because its
 // user was cut off.
-func IsUnauthorized(err error) bool {
-	code := CodeOf(err)
-	return code == CodeUnauthorized || code == CodeUserCutOff
-}
+func IsUnauthorized(err error) bool { return CodeOf(err).IsUnauthorized() }
+
+// IsUnauthorized reports whether the code refuses a credential: see the function of this name.
+func (c Code) IsUnauthorized() bool { return c == CodeUnauthorized || c == CodeUserCutOff }
 
 // CodeOf returns the code of a refusal, and CodeInternal for any other error.
 func CodeOf(err error) Code {

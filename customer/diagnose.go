@@ -81,7 +81,8 @@ func (v *Verifier) Explain(ctx context.Context, raw string, find CutOffFinder) [
 	return append(findings, cutOff...)
 }
 
-// explainCutOff looks up whether the principal is cut off. The error is the refusal if so.
+// explainCutOff returns the finding on the cut-offs of the principal. The error is the refusal if one
+// of them refuses it.
 func explainCutOff(ctx context.Context, p Principal, find CutOffFinder) ([]diagnosis.Finding, error) {
 	const check = "token cut-off"
 	cutOff, found, err := find(ctx, p)

@@ -35,7 +35,7 @@ func logLines(seed uint64, bytes int) string {
 	return text.String()[:bytes]
 }
 
-// scaleTimes makes the times of a gateway fit a shaped link.
+// scaleTimes divides the times of a gateway by the speed at which a shaped link runs.
 func scaleTimes(cfg *gateway.Config) {
 	cfg.BodyTimeout = gateway.DefaultBodyTimeout / linkSpeedup
 	cfg.BodyMinRate = gateway.DefaultBodyMinRate * linkSpeedup

@@ -106,12 +106,8 @@ func resultFrom(ctx context.Context, r generated.SubmitResultRequestObject) (que
 	}
 }
 
-// nextLeaseFrom returns the length of the lease of the next command, or zero if the request does not
-// claim one.
+// nextLeaseFrom returns the length of the lease of the next command.
 func nextLeaseFrom(r generated.SubmitResultRequestObject) time.Duration {
-	if !r.Body.Next {
-		return 0
-	}
 	return millis(r.Body.VisibilityTimeoutMs)
 }
 

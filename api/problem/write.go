@@ -71,7 +71,7 @@ func send(w http.ResponseWriter, r *http.Request, document Document, retryAfter 
 // challenge returns the WWW-Authenticate header. If a token was sent, the header reports that
 // the token is invalid (RFC 6750, section 3).
 func challenge(r *http.Request, code fieldgate.Code) string {
-	if (code == fieldgate.CodeUnauthorized || code == fieldgate.CodeUserCutOff) && r.Header.Get("Authorization") != "" {
+	if code.IsUnauthorized() && r.Header.Get("Authorization") != "" {
 		return `Bearer realm="fieldgate", error="invalid_token"`
 	}
 	return `Bearer realm="fieldgate"`

@@ -46,7 +46,7 @@ func fillDisk(t testing.TB, dir string) (path string) {
 	return path
 }
 
-// setReadOnly makes the file system read-only, or writable again.
+// setReadOnly remounts the file system read-only, or writable again.
 func setReadOnly(t testing.TB, dir string, readOnly bool) {
 	t.Helper()
 	flags := uintptr(syscall.MS_REMOUNT)

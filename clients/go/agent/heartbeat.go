@@ -106,7 +106,7 @@ func (w *worker) logMetricsError(err error) {
 // no command.
 func (w *worker) status() fieldgate.HeartbeatStatus {
 	w.mu.Lock()
-	busy, stuck := len(w.jobs) > 0, w.pending >= maxPendingResults
+	busy, stuck := len(w.jobs) > 0, len(w.submissions) >= maxPendingResults
 	w.mu.Unlock()
 	switch {
 	case stuck, w.journal.health() != nil:

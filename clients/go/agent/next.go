@@ -68,7 +68,7 @@ func (w *worker) wantsNext(result fieldgate.ResultRequest) bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.claiming && !w.nextRefused && w.pending < maxPendingResults
+	return w.claiming && !w.nextRefused && len(w.submissions) < maxPendingResults
 }
 
 // setClaiming sets whether results may claim and start commands.
@@ -146,8 +146,8 @@ func isAboutNext(err error) bool {
 	})
 }
 
-// submitWithoutNext makes submit repeat a result without claiming. A gateway of an earlier version
-// does not know that request and finds it invalid. Later results do not claim either, until the
+// submitWithoutNext records a result without the request to claim, so that submit repeats it in that
+// form. A gateway of an earlier version does not know that request and finds it invalid. Later results do not claim either, until the
 // agent starts again.
 func (w *worker) submitWithoutNext(id string, result fieldgate.ResultRequest) {
 	w.mu.Lock()

@@ -186,12 +186,17 @@ func TestAccept_CommandStartsOnce(t *testing.T) {
 func TestSubmit_OneSubmissionOfEachResult(t *testing.T) {
 	t.Parallel()
 	g := newFakeGateway(t)
-	open := make(chan struct{})
-	g.proxy = func(string, []byte) int {
+	open, refused, sent := make(chan struct{}), make(chan struct{}, 1000), atomic.Int32{}
+	g.proxy = func(path string, _ []byte) int {
+		if !isResult(path) {
+			return 0
+		}
 		select {
 		case <-open:
+			sent.Add(1)
 			return 0
 		default:
+			refused <- struct{}{}
 			return http.StatusServiceUnavailable
 		}
 	}
@@ -202,10 +207,12 @@ func TestSubmit_OneSubmissionOfEachResult(t *testing.T) {
 		w.submitResult(t.Context(), "cmd_1")
 	}
 	require.Equal(t, 1, w.pendingResults())
+	<-refused // the submission is in progress
 	close(open)
 	require.Equal(t, "done", g.awaitResult(t, "cmd_1").Output)
 	w.submitting.Wait()
 	require.Zero(t, w.pendingResults())
+	require.EqualValues(t, 1, sent.Load())
 }
 
 // TestResultLease_NewerClaimIsExtended refuses the extension of a lease for good, and claims the command

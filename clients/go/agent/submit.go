@@ -43,11 +43,7 @@ func (w *worker) beginSubmission(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.submissions[id]++
-	if w.submissions[id] > 1 {
-		return false
-	}
-	w.pending++
-	return true
+	return w.submissions[id] == 1
 }
 
 // submissionRequests returns how often the submission was requested that is in progress.
@@ -66,7 +62,6 @@ func (w *worker) endSubmission(id string, requests int) bool {
 		return false
 	}
 	delete(w.submissions, id)
-	w.pending--
 	return true
 }
 
@@ -132,7 +127,7 @@ func (w *worker) sendResult(base context.Context, id string, result fieldgate.Re
 	}
 }
 
-// sendOnce makes one attempt to submit a result. A large one first waits for its turn.
+// sendOnce submits a result once. A large one first waits for its turn.
 func (w *worker) sendOnce(ctx context.Context, id string, result fieldgate.ResultRequest) (fieldgate.RecordedResult, error) {
 	defer w.uploads.acquire(ctx, sizeOf(result))()
 	api, _ := w.uplink.current()
@@ -166,5 +161,5 @@ func isInvalidRequest(code fieldgate.ProblemCode) bool {
 func (w *worker) pendingResults() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.pending
+	return len(w.submissions)
 }

@@ -50,7 +50,6 @@ type worker struct {
 	mu          sync.Mutex
 	jobs        map[string]*job // by command ID
 	orphans     map[string]int  // number of abandoned handlers that still run, by command type
-	pending     int             // number of results that wait for submission
 	submissions map[string]int  // number of requests to submit a result, by the IDs of commands whose results are being submitted
 	claiming    bool            // whether results may claim and start commands
 	nextRefused bool            // whether the gateway has refused a result that claims the next command
