@@ -64,9 +64,9 @@ func commandResponses() []response {
 	c := filled[queue.Command]()
 	proposer, viewer := customer.Principal{UserID: c.UserID, Role: customer.Approver}, customer.Principal{}
 	approver := customer.Principal{UserID: "approver", Role: customer.Approver}
-	commands := []queue.Command{c}
+	commands, allowed := []queue.Command{c}, func(queue.Command) error { return nil }
 	approvals := func(p customer.Principal) any {
-		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p, nil))
+		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p, allowed))
 	}
 	return []response{
 		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},
