@@ -38,7 +38,7 @@ var (
 		"MayDecide": "ListApprovals only", "WhyNot": "ListApprovals only",
 	}
 	onlyOneDevice = map[string]string{
-		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "Metrics": "GetDevice only",
+		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "LastHeartbeat.Reason": "GetDevice only", "Metrics": "GetDevice only",
 		"ActiveSessionID": "GetDevice only", "PendingCommands": "GetDevice only",
 	}
 	onlyOneSession = map[string]string{
