@@ -5,11 +5,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +134,17 @@ func (p *project) stepUp(s signIn, factor, code string) (verified signIn) {
 	p.call(request{method: "POST", path: path + "/challenge", bearer: s.AccessToken}, &challenge)
 	p.call(request{method: "POST", path: path + "/verify", bearer: s.AccessToken, body: object{"challenge_id": challenge.ID, "code": code}}, &verified)
 	return verified
+}
+
+// claimsOf returns the claims of a token, which it does not verify.
+func claimsOf(t testing.TB, token string) (claims object) {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	require.Len(t, parts, 3)
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &claims))
+	return claims
 }
 
 // oneTimePassword returns the current code of a second factor (RFC 6238).

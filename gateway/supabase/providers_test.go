@@ -67,6 +67,23 @@ func TestIdentityProvider_WithoutSignUps(t *testing.T) {
 	}
 }
 
+// TestSingleSignOn_IsAnotherAccount signs in as a user of a company whose address is that of an admin. What a
+// company says about an address must not give it the rights of the account with that address.
+func TestSingleSignOn_IsAnotherAccount(t *testing.T) {
+	t.Parallel()
+	p := startProject(t, withSAML(t))
+	email := "alice@" + companyDomain
+	alice := p.member(email, "acme", "admin")
+	token := p.signInWithSAML(email).Get("access_token")
+	require.NotEqual(t, alice.User.ID, claimsOf(t, token)["sub"])
+	g := p.serve()
+	g.requireRefused(token, "no_tenant", "")
+
+	p.sql("%s", strings.ReplaceAll(readGuide(t).block("assign with SQL"), "alice@example.com", email))
+	g.me(p.refresh(alice).AccessToken)
+	g.requireRefused(p.signInWithSAML(email).Get("access_token"), "no_tenant", "")
+}
+
 // signInWithOpenID signs a user in with the OpenID provider of the project.
 func (p *project) signInWithOpenID(email string) url.Values {
 	p.t.Helper()
