@@ -34,7 +34,7 @@ func TestConsole_SignIn(t *testing.T) {
 	require.NoError(t, err)
 	console := "http://localhost:" + port // passkeys need a name: an address has none (WebAuthn, section 5.1.2)
 	p := startProject(t, box.templates(), box.textMessages(), withConsole(console), withOpenID(t), withSAML(t),
-		withPasskeys(console), with("GOTRUE_CORS_ALLOWED_HEADERS", "apikey"), with("GOTRUE_MAILER_AUTOCONFIRM", "false"))
+		withPasskeys(console), with("GOTRUE_MAILER_AUTOCONFIRM", "false"))
 	p.addCompany()
 	go box.keep(t.Context(), p.mails.mails)
 	cmd := exec.CommandContext(t.Context(), playwright, "test", "--workers=1", "test/supabase")
@@ -42,14 +42,35 @@ func TestConsole_SignIn(t *testing.T) {
 	cmd.Env = append(os.Environ(), "FIELDGATE_TEST_PROGRAM="+programs.fieldgate, "FIELDGATE_TEST_SUPABASE_CONSOLE="+console,
 		"FIELDGATE_TEST_SUPABASE_URL="+p.URL, "FIELDGATE_TEST_SUPABASE_ANON_KEY="+p.publishable,
 		"FIELDGATE_TEST_SUPABASE_SECRET_KEY="+p.secret, "FIELDGATE_TEST_SUPABASE_MAILS="+box.URL+"/mails")
+	cmd.Env = append(cmd.Env, limitingProjects(t, console)...)
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	require.NotContains(t, string(output), "skipped")
 	t.Logf("%s", output)
 }
 
-// withConsole makes the console the site of a project, to which it redirects.
-func withConsole(url string) func(*project) { return with("GOTRUE_SITE_URL", url+"/console") }
+// limitingProjects starts projects that limit sign-ins, and returns the variables with which the browser tests
+// find them. The user bob of each is an approver.
+func limitingProjects(t *testing.T, console string) (variables []string) {
+	short := with("GOTRUE_JWT_EXP", "8") // seconds
+	for name, limits := range map[string][]func(*project){
+		"CAPTCHA": {withCaptcha(t), withOpenID(t)},
+		"REUSE":   {short, with("GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL", "1")},
+		"TIMEBOX": {short, with("GOTRUE_SESSIONS_TIMEBOX", "20s")},
+	} {
+		p := startProject(t, append(limits, withConsole(console))...)
+		p.addMember("bob@example.com", "acme", "approver")
+		variables = append(variables, "FIELDGATE_TEST_SUPABASE_"+name+"_URL="+p.URL)
+	}
+	return append(variables, "FIELDGATE_TEST_SUPABASE_PASSWORD="+password)
+}
+
+// withConsole makes the console the site of a project, to which it redirects and which may call it.
+func withConsole(url string) func(*project) {
+	return func(p *project) {
+		p.settings["GOTRUE_SITE_URL"], p.settings["GOTRUE_CORS_ALLOWED_HEADERS"] = url+"/console", "apikey"
+	}
+}
 
 // withPasskeys lets users of the console sign in with passkeys, and use security keys as second factors.
 func withPasskeys(console string) func(*project) {

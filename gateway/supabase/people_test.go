@@ -105,14 +105,20 @@ func (p *project) refresh(s signIn) (renewed signIn) {
 	return renewed
 }
 
-// member creates a user of a tenant through the Admin API, and signs the user in.
+// member creates a user of a tenant, and signs the user in.
 func (p *project) member(email, tenant, role string) signIn {
+	p.t.Helper()
+	p.addMember(email, tenant, role)
+	return p.signIn(email)
+}
+
+// addMember creates a user of a tenant through the Admin API.
+func (p *project) addMember(email, tenant, role string) {
 	p.t.Helper()
 	p.admin("POST", "/users", object{
 		"email": email, "password": password, "email_confirm": true,
 		"app_metadata": object{"customer_id": tenant, "role": role},
 	}, nil)
-	return p.signIn(email)
 }
 
 // enroll enrols and verifies a second factor. It returns the sign-in with that factor.

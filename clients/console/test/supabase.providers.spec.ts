@@ -4,11 +4,13 @@ import { randomUUID } from "node:crypto";
 import { expect, type Page } from "@playwright/test";
 import {
   admin,
+  allowProvider,
   approveWithNewApp,
   assign,
   createUser,
   idOf,
   needsProject,
+  openProvider,
   projectUrl,
   proposeCommand,
   requireAccessible,
@@ -25,7 +27,7 @@ test("identity provider signs a user in, who approves a command", async ({ page,
   const later: string[] = []; // what is requested once the page has read its address
   await openProvider(page, url);
   page.on("request", (request) => request.isNavigationRequest() || later.push(request.url()));
-  await allow(page, bob.email);
+  await allowProvider(page, bob.email);
   await expect(page.getByText("approver, acme")).toBeVisible();
   expect(page.url()).toBe(`${url}/console#/inbox`);
   expect(later.filter((address) => address.includes("code="))).toEqual([]);
@@ -40,7 +42,7 @@ test("identity provider signs a user in, who approves a command", async ({ page,
 test("identity provider cannot choose a tenant", async ({ page, url }) => {
   const email = `${randomUUID()}@example.com`; // the provider claims the tenant acme and the role admin
   await openProvider(page, url);
-  await allow(page, email);
+  await allowProvider(page, email);
   await expect(page.getByText(`You are signed in as ${email}.`)).toBeVisible();
   await expect(page.getByRole("alert")).toContainText("Your account is assigned to no customer.");
   await assign(email, "viewer");
@@ -55,7 +57,7 @@ test("sign-in that is denied at the identity provider is explained", async ({ pa
   await requireRefused(page, url, /did not allow the sign-in.*“The user denied the request”/);
   await requireAccessible(page);
   await page.getByRole("button", { name: "Continue with Keycloak" }).click();
-  await allow(page, bob.email);
+  await allowProvider(page, bob.email);
   await expect(page.getByText("viewer, acme")).toBeVisible();
 });
 
@@ -76,7 +78,7 @@ test("code of another browser is refused", async ({ page, url, browser }) => {
   await other.route("**/token?grant_type=pkce", () => {}); // keeps the code unused
   await openProvider(other, url);
   const returned = other.waitForRequest(/\/console\?code=/);
-  await allow(other, mallory.email);
+  await allowProvider(other, mallory.email);
   const link = (await returned).url();
 
   await page.goto(link);
@@ -91,12 +93,12 @@ test("user whom the project does not accept is told why", async ({ page, url }) 
   const blocked = await createUser("viewer");
   await admin("PUT", `/admin/users/${await idOf(blocked.email)}`, { ban_duration: "24h" });
   await openProvider(page, url);
-  await allow(page, blocked.email);
+  await allowProvider(page, blocked.email);
   await requireRefused(page, url, "Your account is blocked. Ask an administrator.");
 
   await openProvider(page, url);
   await page.getByLabel("Unverified").check();
-  await allow(page, `${randomUUID()}@example.com`);
+  await allowProvider(page, `${randomUUID()}@example.com`);
   await requireRefused(page, url, /The identity provider has not verified your e-mail address\./);
 });
 
@@ -129,17 +131,6 @@ test("single sign-on that is refused is explained", async ({ page, url }) => {
   await page.goto(callback({ code: "a-code", state: "" }));
   await requireRefused(page, url, unfinished);
 });
-
-async function openProvider(page: Page, url: string): Promise<void> {
-  await page.goto(`${url}/console`);
-  await page.getByRole("button", { name: "Continue with Keycloak" }).click();
-  await expect(page.getByRole("button", { name: "Allow" })).toBeVisible();
-}
-
-async function allow(page: Page, email: string): Promise<void> {
-  await page.getByLabel("Address").fill(email);
-  await page.getByRole("button", { name: "Allow" }).click();
-}
 
 /** Opens the page of the company to which the domain of an address belongs. */
 async function openCompany(page: Page, url: string, email: string): Promise<void> {

@@ -6,6 +6,7 @@
 //   FIELDGATE_TEST_SUPABASE_SECRET_KEY  its secret key, with which the tests create users
 //   FIELDGATE_TEST_SUPABASE_MAILS       where GET returns the mails, newest first, each with `to`,
 //                                       `links` and `code`
+//   FIELDGATE_TEST_SUPABASE_*_URL       projects that limit sign-ins: see supabase.limits.spec.ts
 //   FIELDGATE_TEST_SUPABASE_CONSOLE     the origin at which the tests start the gateway, on this computer. The
 //                                       site URL of the project is its path /console
 //
@@ -33,11 +34,13 @@ export function needsProject(): void {
   test.skip(!isReady, "FIELDGATE_TEST_SUPABASE_URL and others are not set");
 }
 
-export const test = base.extend<{ url: string }>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright requires a pattern
-  url: async ({}, use) => {
+export const test = base.extend<{ url: string; project: string }>({
+  /** The URL of the project with which the gateway starts. */
+  project: [projectUrl, { option: true }],
+
+  url: async ({ project }, use) => {
     const settings = {
-      FIELDGATE_SUPABASE_URL: projectUrl,
+      FIELDGATE_SUPABASE_URL: project,
       FIELDGATE_SUPABASE_ANON_KEY: anonKey,
       FIELDGATE_APPROVAL_AAL: "aal2",
     };
@@ -129,6 +132,19 @@ export async function fillPassword(page: Page, user: TestUser): Promise<void> {
   await page.getByLabel("E-mail").fill(user.email);
   await page.getByLabel("Password").fill(user.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
+}
+
+/** Opens the page of the identity provider. */
+export async function openProvider(page: Page, url: string): Promise<void> {
+  await page.goto(`${url}/console`);
+  await page.getByRole("button", { name: "Continue with Keycloak" }).click();
+  await expect(page.getByRole("button", { name: "Allow" })).toBeVisible();
+}
+
+/** Signs in at the identity provider, and returns to the console. */
+export async function allowProvider(page: Page, email: string): Promise<void> {
+  await page.getByLabel("Address").fill(email);
+  await page.getByRole("button", { name: "Allow" }).click();
 }
 
 /** Provisions a device, opens a session and proposes a command that must be approved. */
