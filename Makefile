@@ -21,9 +21,9 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents run demo generate test test-go test-kill test-agents test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents run demo generate test test-go test-kill test-agents test-examples test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu promtool chromium node
+	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,7 @@ demo: build ## Demonstrate the life of a command.
 generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Generate the server and the clients from openapi.yaml.
 	go generate ./...
 	@npm --prefix $(TYPESCRIPT) run --silent generate
+	@FIELDGATE_TEST_WRITE_SAMPLES=yes go test -count=1 -run '^TestSamples_AreWholeFiles$$' ./docs
 
 test: redis jq ## Run all tests; installs redis-server and other packages as root on Debian.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 30m ./...) || exit 1; done
@@ -82,6 +83,9 @@ test-kill: ## Kill the agent a hundred times while it executes commands, alone a
 
 test-agents: agents qemu redis ## Run the agent of each Linux architecture under qemu-user, with a real gateway.
 	@FIELDGATE_TEST_AGENTS="$(CURDIR)/bin/agents" go test -count=1 -timeout 10m -v -run '^TestArchitectures' ./cmd/fieldgate-agent
+
+test-examples: compiler redis ## Compile and run the example devices in C and Python against a gateway that restarts.
+	@FIELDGATE_TEST_EXAMPLES=yes go test -count=1 -timeout 10m ./clients/examples
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
@@ -255,6 +259,16 @@ qemu:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null; \
 	else \
 		echo "these tests need qemu-user-static: install it (Debian: sudo apt-get install qemu-user-static)"; exit 1; \
+	fi
+
+# The example devices in C need libcurl and cJSON.
+compiler:
+	@echo '#include <cjson/cJSON.h>' | cc -E -include curl/curl.h - >/dev/null 2>&1 && command -v python3 >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing a C compiler, libcurl, cJSON and Python for the examples"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev libcurl4-openssl-dev libcjson-dev python3 >/dev/null; \
+	else \
+		echo "these tests need a C compiler, libcurl, cJSON and Python 3: install them (Debian: sudo apt-get install gcc libcurl4-openssl-dev libcjson-dev python3)"; exit 1; \
 	fi
 
 # The package is only unpacked: installed, it would start a server on the port of our metrics.
