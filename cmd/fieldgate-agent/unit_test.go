@@ -20,7 +20,7 @@ func TestUnit_PassesSystemdVerify(t *testing.T) {
 	}
 	text, err := os.ReadFile(unitFile)
 	require.NoError(t, err)
-	installed := strings.Replace(string(text), "ExecStart=/usr/local/bin/fieldgate-agent", "ExecStart="+program, 1)
+	installed := strings.Replace(string(text), "ExecStart=fieldgate-agent", "ExecStart="+program, 1)
 	require.NotEqual(t, string(text), installed)
 	path := filepath.Join(t.TempDir(), unitFile)
 	require.NoError(t, os.WriteFile(path, []byte(installed), 0o600))
