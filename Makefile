@@ -27,9 +27,9 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages run demo generate test test-go test-kill test-agents test-examples test-packages test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages image run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers promtool chromium node
+	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers buildah promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ packages: ## Build .deb and .rpm of the gateway and of the agent into bin/packag
 		GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$arch && \
 		VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" NFPM="$(NFPM)" deploy/packages/build.sh $$arch || exit 1; \
 	done
+
+image: buildah ## Build the image of the gateway, for this machine's architecture.
+	@GOOS=linux $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$(go env GOARCH)
+	@buildah bud --format docker --build-arg TARGETARCH=$$(go env GOARCH) -f deploy/image/Dockerfile -t "fieldgate:$(VERSION)" bin/packages/programs
 
 run: build ## Start a gateway for development and print commands to try.
 	@./bin/fieldgate dev
@@ -106,6 +110,10 @@ test-packages: redis packagers ## Install the packages of this machine on a fres
 	$(MAKE) --no-print-directory packages PACKAGES=$$architecture && (cd bin/packages && sha256sum --check --quiet $$sums) && \
 	FIELDGATE_TEST_PACKAGES="$(CURDIR)/bin/packages" go test -count=1 -timeout 20m ./deploy/packages; \
 	failed=$$?; rm $$sums; exit $$failed
+
+test-image: build redis buildah ## Build the image and run it without rights; needs root.
+	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && mkdir "$$programs/$$(go env GOARCH)" && cp bin/fieldgate "$$programs/$$(go env GOARCH)" && \
+	FIELDGATE_TEST_IMAGE="$$programs" go test -count=1 -timeout 10m ./deploy/image
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
@@ -298,6 +306,15 @@ packagers:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap lintian rpm >/dev/null; \
 	else \
 		echo "these tests need root, mmdebstrap, lintian and rpm: install them (Debian: sudo apt-get install mmdebstrap lintian rpm)"; exit 1; \
+	fi
+
+buildah:
+	@command -v buildah >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing buildah for the image"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; \
+	else \
+		echo "the image is built with buildah: install it (Debian: sudo apt-get install buildah)"; exit 1; \
 	fi
 
 # The package is only unpacked: installed, it would start a server on the port of our metrics.
