@@ -5,6 +5,7 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,7 @@ func TestNotifyReady_ReportsUnreachableServiceManager(t *testing.T) {
 // receive returns the next datagram.
 func receive(t testing.TB, conn net.Conn) string {
 	t.Helper()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	buffer := make([]byte, 64)
 	n, err := conn.Read(buffer)
 	require.NoError(t, err)
