@@ -127,12 +127,12 @@ func (f *modelFixture) namesOf(found *redis.StringSliceCmd) (names []string) {
 func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
 	timelines, commands := map[string][]string{}, f.model.State().Commands
 	for _, entry := range d.timeline.Val() {
-		id, _ := entry.Values["command"].(string)
-		if id == "" {
+		e := store.ParseEvent(entry)
+		if e.Command == "" {
 			continue
 		}
-		event, name := strings.TrimPrefix(entry.Values["type"].(string), "command."), f.names[id]
-		if entry.Values["session"] != f.ids[commands[name].Session] {
+		event, name := strings.TrimPrefix(e.Type, "command."), f.names[e.Command]
+		if e.Session != f.ids[commands[name].Session] {
 			event += " in another session"
 		}
 		timelines[name] = append(timelines[name], event)
