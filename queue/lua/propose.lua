@@ -117,12 +117,8 @@ if head ~= '' then
 end
 redis.call('ZADD', device.index, '0', index_member(session, id))
 if review then
-  c.status = 'pending_approval'
   c.approve_by = math.min(proposed_at + decide_within, c.deliver_by)
-  redis.call('ZADD', device.pending, c.seq, id)
-  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
-  schedule(device, id, c)
-  save_command(device, id, c, body_field(id), body)
+  await_approval(device, id, c, body_field(id), body)
 else
   enqueue(device, id, c, now, body_field(id), body)
 end
