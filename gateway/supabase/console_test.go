@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,9 +31,7 @@ const mailTemplate = `<p><a href="{{ .ConfirmationURL }}">Go on</a></p><p>Code: 
 func TestConsole_SignIn(t *testing.T) {
 	playwright := requireBrowser(t)
 	box := newMailbox(t)
-	_, port, err := net.SplitHostPort(storetest.FreeAddr(t))
-	require.NoError(t, err)
-	console := "http://localhost:" + port // passkeys need a name: an address has none (WebAuthn, section 5.1.2)
+	console := "http://localhost:" + lastingPort(t) // passkeys need a name: an address has none (WebAuthn, section 5.1.2)
 	p := startProject(t, box.templates(), box.textMessages(), withConsole(console), withOpenID(t), withSAML(t),
 		withPasskeys(console), with("GOTRUE_MAILER_AUTOCONFIRM", "false"))
 	p.addCompany()
@@ -47,6 +46,21 @@ func TestConsole_SignIn(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 	require.NotContains(t, string(output), "skipped")
 	t.Logf("%s", output)
+}
+
+// lastingPort returns an unused port below the range from which systems choose the ports of clients. The tests
+// start one gateway after the other at it, and no connection takes it in between.
+func lastingPort(t *testing.T) string {
+	t.Helper()
+	for port := 20_000 + os.Getpid()%10_000; port < 32_000; port++ {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			require.NoError(t, listener.Close())
+			return strconv.Itoa(port)
+		}
+	}
+	require.Fail(t, "no port is unused")
+	return ""
 }
 
 // limitingProjects starts projects that limit sign-ins, and returns the variables with which the browser tests
