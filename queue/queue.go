@@ -42,6 +42,8 @@ var (
 	resultScript  = Scripts.Script("lua/result.lua")
 	settleScript  = Scripts.Script("lua/settle.lua")
 
+	progressScript = Scripts.Script("lua/progress.lua")
+
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
 	reconcileScript = Scripts.Script("lua/reconcile.lua")
 	checkScript     = store.NewCheck(files, "lua/reconcile.lua")

@@ -32,7 +32,7 @@
 -- Three more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:aside" holds the time at which the command was
--- quarantined.
+-- quarantined. The fragment report describes what a device reports while it runs the command.
 --@include store/base
 --@include store/due
 --@include store/event
