@@ -63,6 +63,7 @@ var runBy = map[string][]string{
 	"queue/lua/result":             {"submitResult"},
 	"queue/lua/settle":             nil,
 
+	"queue/lua/apply_policy":      {"claimCommands", "submitResult"},
 	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
 
 	"quota/lua/correct_device": nil,

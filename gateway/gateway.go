@@ -160,6 +160,7 @@ func (g *Gateway) assemble() error {
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
 	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(readLimit(runtime.GOMAXPROCS(0)), readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
+	measureInstance(g.registry, g.health, g.store)
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
 	g.cutOffs = customer.NewCutOffs(customer.CutOffConfig{

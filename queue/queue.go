@@ -42,7 +42,8 @@ var (
 	resultScript  = Scripts.Script("lua/result.lua")
 	settleScript  = Scripts.Script("lua/settle.lua")
 
-	progressScript = Scripts.Script("lua/progress.lua")
+	progressScript    = Scripts.Script("lua/progress.lua")
+	applyPolicyScript = Scripts.Script("lua/apply_policy.lua")
 
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
 	reconcileScript = Scripts.Script("lua/reconcile.lua")

@@ -309,18 +309,23 @@ func (f *feed) closeSubscribers() {
 	}
 }
 
-// streamBounds returns the ids of the first and the last entry of a tenant's stream,
-// and its length.
-func (h *Hub) streamBounds(ctx context.Context, tenant string) (first, last store.StreamID, length int64, err error) {
+// bounds are the ids of the first and the last entry of a tenant's stream, and its length.
+type bounds struct {
+	first, last store.StreamID
+	length      int64
+}
+
+// streamBounds reads the bounds of a tenant's stream.
+func (h *Hub) streamBounds(ctx context.Context, tenant string) (b bounds, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	err = h.store.Do(ctx, "event_bounds", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		a, b, n := pipe.XRangeN(ctx, key, "-", "+", 1), pipe.XRevRangeN(ctx, key, "+", "-", 1), pipe.XLen(ctx, key)
+		first, last, length := pipe.XRangeN(ctx, key, "-", "+", 1), pipe.XRevRangeN(ctx, key, "+", "-", 1), pipe.XLen(ctx, key)
 		_, err := pipe.Exec(ctx)
-		first, last, length = firstID(a.Val()), firstID(b.Val()), n.Val()
+		b = bounds{firstID(first.Val()), firstID(last.Val()), length.Val()}
 		return err
 	})
-	return first, last, length, err
+	return b, err
 }
 
 // firstID returns the id of the first entry, or the zero id if there is none.

@@ -251,6 +251,16 @@ local function record_claim_end(c, now, outcome)
   end
 end
 
+-- unclaim takes the newest claim of a claimed command back. The claim does not count as an attempt,
+-- and its token is invalid from then on. The caller gives the command its next status.
+local function unclaim(c, now)
+  record_claim_end(c, now, 'released')
+  c.attempt, c.returned = c.attempt - 1, true
+  if c.attempt == 0 then
+    c.first = nil
+  end
+end
+
 -- ready_score returns the command's score in the ready set. A higher priority comes
 -- first; within a priority, a lower sequence number comes first.
 local function ready_score(c)
@@ -281,6 +291,16 @@ local function enqueue(device, id, c, now)
   c.status = 'queued'
   c.queued = now
   count(device, 'readyCommands', redis.call('ZADD', device.ready, ms(ready_score(c)), id))
+  schedule(device, id, c)
+  save_command(device, id, c)
+end
+
+-- await_approval makes a command wait for an approval until c.approve_by.
+local function await_approval(device, id, c)
+  unlist(device, id, c)
+  c.status = 'pending_approval'
+  redis.call('ZADD', device.pending, c.seq, id)
+  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
   schedule(device, id, c)
   save_command(device, id, c)
 end

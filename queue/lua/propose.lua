@@ -118,12 +118,8 @@ if head ~= '' then
 end
 redis.call('ZADD', device.index, 0, index_member(session, id))
 if review then
-  c.status = 'pending_approval'
   c.approve_by = math.min(proposed_at + decide_within, c.deliver_by)
-  redis.call('ZADD', device.pending, c.seq, id)
-  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
-  schedule(device, id, c)
-  save_command(device, id, c)
+  await_approval(device, id, c)
 else
   enqueue(device, id, c, now)
 end
