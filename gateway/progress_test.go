@@ -78,6 +78,38 @@ func TestProgress_ReachesViewersOfAnotherInstance(t *testing.T) {
 	require.Equal(t, "block 18\n", f.output(t, running.ID, 9).Output)
 }
 
+// TestProgress_ClientDeliversEachEvent requires that the client does not take events of progress, which
+// have equal offsets, for repetitions.
+func TestProgress_ClientDeliversEachEvent(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t, func(cfg *gateway.Config) { cfg.ProgressInterval = 100 * time.Millisecond })
+	f := newFleet(t, g)
+	f.propose(t, auto)
+	running := f.claim(t)
+	api, err := client.New(g.URL)
+	require.NoError(t, err)
+	viewer := api.Customer(client.Bearer(g.Token(f.tenantID, "alice", "viewer")))
+	socket := viewer.Connect(t.Context(), client.CustomerSocketConfig{})
+	defer socket.Close()
+	_, err = socket.Subscribe(t.Context(), client.SessionRoom(f.session), "")
+	require.NoError(t, err)
+	seq := 0
+	report := func() {
+		seq++
+		_, err := f.device.ReportProgress(t.Context(), running.ID, client.ProgressRequest{ClaimToken: running.ClaimToken, Seq: seq})
+		require.NoError(t, err)
+	}
+	report()
+	for event, err := range socket.Events(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, "command.progress", event.Type)
+		if seq == 3 {
+			break
+		}
+		report()
+	}
+}
+
 // TestProgress_EventsAreLimited reports much faster than events may come. The last event has the last
 // report.
 func TestProgress_EventsAreLimited(t *testing.T) {
