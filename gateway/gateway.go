@@ -187,7 +187,7 @@ func (g *Gateway) issuerSecret() []byte {
 func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
-	cfg.SocketQuota = g.cfg.Quotas.Sockets
+	cfg.SocketQuota, cfg.FrameTypes = g.cfg.Quotas.Sockets, handlers.FrameTypes()
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
 	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)

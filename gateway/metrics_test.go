@@ -75,6 +75,33 @@ func TestMetrics_DescribeInstance(t *testing.T) {
 	eventually(t, func() bool { return g.Metrics(t)["fieldgate_sweep_lag_seconds"] > 4 }, "nobody sees that nothing is swept")
 }
 
+// TestMetrics_CountFrames sends frames of known and unknown types, which a client chooses freely.
+func TestMetrics_CountFrames(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	socket := f.deviceSocket(t, g)
+	for _, kind := range []string{"ping", "extend", "a-type-of-my-own", "another-one"} {
+		socket.Send(kind, map[string]any{})
+	}
+	want := map[string]float64{
+		`fieldgate_frames_total{code="ok",type="ping"}`:                  1,
+		`fieldgate_frames_total{code="validation_failed",type="extend"}`: 1,
+		`fieldgate_frames_total{code="validation_failed",type="other"}`:  2,
+		`fieldgate_frames_total{code="ok",type="claim"}`:                 0,
+		`fieldgate_frame_duration_seconds_count{type="other"}`:           2,
+	}
+	eventually(t, func() bool {
+		metrics := g.Metrics(t)
+		for series, n := range want {
+			if metrics[series] != n {
+				return false
+			}
+		}
+		return true
+	}, "the frames are not counted")
+}
+
 // TestMetrics_CountersAreZeroFromStart reads the counters before anything was counted. The
 // function increase of Prometheus does not see the first value of a series, so an alert on a
 // series that begins with 1 would miss the first violation.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -24,6 +25,9 @@ type frames map[string]*schema.Schema
 var frameTypes = []string{
 	"claim", "extend", "progress", "release", "result", "heartbeat", "subscribe", "unsubscribe", "refresh",
 }
+
+// FrameTypes returns the types of the frames of both sockets, except ping.
+func FrameTypes() []string { return slices.Clone(frameTypes) }
 
 // publishedFrames returns the schemas of asyncapi.yaml. They are loaded once in a process, because
 // that takes a tenth of a second. All servers share them, and nothing changes them.

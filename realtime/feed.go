@@ -338,20 +338,15 @@ func firstID(entries []redis.XMessage) store.StreamID {
 }
 
 func parseEvent(entry redis.XMessage) event {
-	field := func(name string) string {
-		text, _ := entry.Values[name].(string)
-		return text
-	}
-	e := event{
-		kind: field("type"), device: field("device"), session: field("session"), command: field("command"),
-	}
-	e.id, _ = store.ParseStreamID(entry.ID)
-	ms, _ := strconv.ParseInt(field("time"), 10, 64)
+	stored := store.ParseEvent(entry)
+	e := event{kind: stored.Type, device: stored.Device, session: stored.Session, command: stored.Command}
+	e.id, _ = store.ParseStreamID(stored.ID)
+	ms, _ := strconv.ParseInt(stored.Time, 10, 64)
 	e.frame = eventFrame{
-		Offset: entry.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: field("request"),
+		Offset: stored.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: stored.Request,
 	}
-	e.frame.Actor, e.frame.Details = parseActor(field("actor"), field("name"), field("email"))
-	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
+	e.frame.Actor, e.frame.Details = parseActor(stored.Actor, stored.Name, stored.Email)
+	if json.Unmarshal([]byte(stored.Data), &e.frame.Data) != nil || e.frame.Data == nil {
 		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {

@@ -142,7 +142,7 @@ type Store struct {
 	readOnly    bool         // Config.ReadOnly
 	replied     atomic.Int64 // time of the last reply of the server, in Unix nanoseconds
 	hashKey     []byte
-	packs       bool // the states of new commands are packed
+	packs       bool // the states of new commands, and events, are packed
 	functions   functions
 	dialer      dialer // opens the connections of client and reads
 	close       func() error

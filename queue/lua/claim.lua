@@ -45,7 +45,7 @@ if refused then
 end
 local claimed = claim_ready(device, now, {
   answer = answer, key = memory_key, fingerprint = fingerprint,
-  limit = tonumber(ARGV[6]), timeout = tonumber(ARGV[7]), settle_limit = tonumber(ARGV[9]), tokens = 17,
+  limit = tonumber(ARGV[6]), timeout = tonumber(ARGV[7]), settle_limit = ARGV[9], tokens = 17,
 })
 local max_waiting = #claimed == 0 and redis.call('HGET', device.usage, 'waitingClaims:limit') or ''
 return ok(now, redis.call('ZCARD', device.ready), quarantined(), max_waiting, unpack(claimed))

@@ -32,7 +32,7 @@ end
 -- ahead of the returned one from the ready set, because they may not be claimed.
 local function next_claimable(device, now)
   while true do
-    local id = redis.call('ZRANGE', device.ready, 0, 0)[1]
+    local id = redis.call('ZRANGE', device.ready, '0', '0')[1]
     if not id then
       return nil
     end
