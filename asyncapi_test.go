@@ -36,7 +36,7 @@ func TestSocketContract_FramesBySenderAndSocket(t *testing.T) {
 	t.Parallel()
 
 	want := map[string]string{
-		"the client on /api/v1/device/ws":    "claim extend heartbeat ping release result",
+		"the client on /api/v1/device/ws":    "claim extend heartbeat ping progress release result",
 		"the gateway on /api/v1/device/ws":   "command.cancel commands.available error going_away welcome",
 		"the client on /api/v1/customer/ws":  "ping refresh subscribe unsubscribe",
 		"the gateway on /api/v1/customer/ws": "error event going_away token_expiring welcome",
@@ -149,7 +149,7 @@ func TestSocketContract_EventTypes(t *testing.T) {
 		device.registered device.presence device.suspended device.resumed device.logins_revoked device.decommissioned
 		session.opened session.closed session.expired
 		command.proposed command.approved command.rejected command.claimed command.requeued command.released command.succeeded
-		command.failed command.timed_out command.cancel_requested command.cancelled command.expired
+		command.failed command.timed_out command.cancel_requested command.cancelled command.expired command.progress
 		user.cut_off`)
 
 	documented := enum(t, "EventType")

@@ -55,6 +55,7 @@ var runBy = map[string][]string{
 	"queue/lua/erase_answer_names": nil,
 	"queue/lua/erase_names":        nil,
 	"queue/lua/extend":             {"extendCommand"},
+	"queue/lua/progress":           {"reportProgress"},
 	"queue/lua/propose":            {"proposeCommand", "retryCommand"},
 	"queue/lua/reconcile":          nil,
 	"queue/lua/release":            {"releaseCommand"},

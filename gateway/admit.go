@@ -55,7 +55,7 @@ func (g *Gateway) verifyToken(ctx context.Context, token string) (customer.Princ
 
 // loginCheckedByScript has the operations of devices whose script checks the login itself.
 var loginCheckedByScript = map[string]bool{
-	"claimCommands": true, "extendCommand": true, "releaseCommand": true, "submitResult": true, "sendHeartbeat": true,
+	"claimCommands": true, "extendCommand": true, "reportProgress": true, "releaseCommand": true, "submitResult": true, "sendHeartbeat": true,
 }
 
 // authenticateDevice verifies the login token of a device. In the same round trip, the store

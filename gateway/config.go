@@ -53,6 +53,12 @@ const IssuerOff = "off"
 // authPath is the path of Supabase Auth below the URL of its project.
 const authPath = "/auth/v1"
 
+// DefaultProgressInterval is the default of FIELDGATE_PROGRESS_INTERVAL.
+const DefaultProgressInterval = realtime.DefaultProgressEvery
+
+// minProgressInterval keeps a fleet that reports progress from flooding the sockets of its users.
+const minProgressInterval = 100 * time.Millisecond
+
 // DefaultReconcileInterval is the default of FIELDGATE_RECONCILE_INTERVAL. In Config, a zero
 // ReconcileInterval means that the reconciler is off.
 const DefaultReconcileInterval = store.DefaultReconcileInterval
@@ -255,6 +261,10 @@ type Config struct {
 	// Setting: FIELDGATE_POLICY.
 	Policy queue.Policy
 
+	// ProgressInterval is the minimum time between two events of the progress of a command. Zero
+	// means DefaultProgressInterval. Setting: FIELDGATE_PROGRESS_INTERVAL.
+	ProgressInterval time.Duration
+
 	// Sockets has the limits, leases and intervals of the sockets. The gateway itself sets the
 	// other fields of Sockets, such as the store and the logger. No setting changes Sockets.
 	Sockets realtime.Config
@@ -323,6 +333,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.BodyTimeout = cmp.Or(c.BodyTimeout, DefaultBodyTimeout)
 	c.BodyMinRate = cmp.Or(c.BodyMinRate, DefaultBodyMinRate)
 	c.Retention = cmp.Or(c.Retention, DefaultRetention)
+	c.ProgressInterval = cmp.Or(c.ProgressInterval, DefaultProgressInterval)
 	c.ReconcileDevices = cmp.Or(c.ReconcileDevices, DefaultReconcileDevices)
 	c.Environment = cmp.Or(c.Environment, DefaultEnvironment)
 	c.Version = cmp.Or(c.Version, "dev")
@@ -374,6 +385,8 @@ func (c Config) checkTimes() error {
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
+	case c.ProgressInterval < minProgressInterval:
+		return fmt.Errorf("FIELDGATE_PROGRESS_INTERVAL (%s) must be at least %s", c.ProgressInterval, minProgressInterval)
 	case c.LogSample < 0:
 		return errors.New("FIELDGATE_LOG_SAMPLE must not be negative: set 1 to log every request")
 	case c.DrainDelay < 0 || c.DrainWindow < 0 || c.ShutdownTimeout < 0:

@@ -41,6 +41,7 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 		"an origin with a path": {func(c *gateway.Config) { c.AllowedOrigins = []string{"https://app.example.com/page"} },
 			"FIELDGATE_ALLOWED_ORIGINS"},
 		"a short retention":                       {func(c *gateway.Config) { c.Retention = time.Minute }, "FIELDGATE_RETENTION"},
+		"a short interval of progress":            {func(c *gateway.Config) { c.ProgressInterval = time.Millisecond }, "FIELDGATE_PROGRESS_INTERVAL"},
 		"a negative drain delay":                  {func(c *gateway.Config) { c.DrainDelay = -1 }, "FIELDGATE_DRAIN_DELAY"},
 		"a negative reconcile interval":           {func(c *gateway.Config) { c.ReconcileInterval = -1 }, "FIELDGATE_RECONCILE_INTERVAL"},
 		"a negative number of devices":            {func(c *gateway.Config) { c.ReconcileDevices = -1 }, "FIELDGATE_RECONCILE_DEVICES"},

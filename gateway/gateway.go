@@ -192,8 +192,15 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
+	cfg.Progress, cfg.ProgressEvery = g.progress, g.cfg.ProgressInterval
 	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
 	return realtime.New(cfg)
+}
+
+// progress reads the newest report of a command, for an event.
+func (g *Gateway) progress(ctx context.Context, d store.Device, commandID string) (realtime.Progress, error) {
+	sessionID, p, err := g.queue.Progress(ctx, d, commandID)
+	return realtime.Progress{SessionID: sessionID, ReportedAt: p.ReportedAt, Data: handlers.ProgressData(p)}, err
 }
 
 func (g *Gateway) newVerifier() (*customer.Verifier, error) {

@@ -692,6 +692,36 @@ type CommandList struct {
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
+// CommandOutput What the device has reported while it ran the command.
+type CommandOutput struct {
+	// Complete Whether the command has ended, so that no more output follows.
+	Complete bool `json:"complete"`
+
+	// From The position of the first byte of `output` in all output of the command. It is greater than `since` if the output before it is no longer kept.
+	From int `json:"from"`
+
+	// Message What the command is doing, for people. Absent if the newest claim has not reported it.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Missed The number of reports of that claim that did not arrive. Some output is missing then.
+	Missed int `json:"missed,omitempty,omitzero"`
+
+	// NextSince The position after the last byte of `output`.
+	NextSince int `json:"nextSince"`
+
+	// Output The output from the position `from` on.
+	Output string `json:"output"`
+
+	// Percent How much of the work is done, in percent. Absent if the newest claim has not reported it.
+	Percent *float64 `json:"percent,omitempty"`
+
+	// ReportedAt The time of the newest report. Absent if there is none.
+	ReportedAt fieldgate.Timestamp `json:"reportedAt,omitempty,omitzero"`
+
+	// Seq The number of the newest report of the newest claim that has reported. Absent if there is none.
+	Seq int `json:"seq,omitempty,omitzero"`
+}
+
 // CommandParameters The input of the command. The JSON value is delivered to the device unchanged, including
 // numbers of any size; whitespace and the order of names may change. At most 32 KiB.
 //
@@ -1164,7 +1194,7 @@ type Event struct {
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+	// `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
 	// tolerate unknown ones.
 	//
 	//
@@ -1195,7 +1225,7 @@ type EventList struct {
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-// `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+// `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
 // tolerate unknown ones.
 //
 // Example: command.proposed
@@ -1473,6 +1503,45 @@ type Problem struct {
 //
 // Example: claim_superseded
 type ProblemCode = string
+
+// ProgressReply The newest report, and the lease of the command.
+type ProgressReply struct {
+	// CancelRequested Whether the cancellation of the command was requested.
+	CancelRequested bool `json:"cancelRequested"`
+
+	// CommandID The id of a command.
+	//
+	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
+	CommandID string `json:"commandId"`
+
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
+	//
+	// Example: 60000
+	LeaseRemainingMs int `json:"leaseRemainingMs"`
+
+	// Seq The number of the newest report of this claim.
+	Seq int `json:"seq"`
+}
+
+// ProgressRequest How far a claimed command is.
+type ProgressRequest struct {
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
+	//
+	// Example: t4Xn8qLz2vRb6mKc
+	ClaimToken string `json:"claimToken"`
+
+	// Message What the command is doing, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Output What the command has printed since the last report, in UTF-8.
+	Output string `json:"output,omitempty,omitzero"`
+
+	// Percent How much of the work is done, in percent.
+	Percent *float64 `json:"percent,omitempty"`
+
+	// Seq The number of the report, one more than that of the report before it of the same claim.
+	Seq int `json:"seq"`
+}
 
 // ProposeCommandRequest The command to propose.
 type ProposeCommandRequest struct {
@@ -1974,6 +2043,9 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// OutputPosition defines model for OutputPosition.
+type OutputPosition = int
+
 // SessionInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type SessionInPath = string
 
@@ -2080,6 +2152,12 @@ type ProposeCommandParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetCommandOutputParams defines parameters for GetCommandOutput.
+type GetCommandOutputParams struct {
+	// Since The position in the output from which to read, `nextSince` of an earlier response. Default 0.
+	Since *OutputPosition `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // RetryCommandParams defines parameters for RetryCommand.
 type RetryCommandParams struct {
 	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
@@ -2167,6 +2245,9 @@ type ClaimCommandsJSONRequestBody = ClaimRequest
 
 // ExtendCommandJSONRequestBody defines body for ExtendCommand for application/json ContentType.
 type ExtendCommandJSONRequestBody = ExtendRequest
+
+// ReportProgressJSONRequestBody defines body for ReportProgress for application/json ContentType.
+type ReportProgressJSONRequestBody = ProgressRequest
 
 // ReleaseCommandJSONRequestBody defines body for ReleaseCommand for application/json ContentType.
 type ReleaseCommandJSONRequestBody = ReleaseRequest
@@ -2343,6 +2424,9 @@ type ServerInterface interface {
 	// CancelCommand Cancel a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 	CancelCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
+	// GetCommandOutput Get the progress and the output of a running command
+	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
+	GetCommandOutput(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params GetCommandOutputParams)
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams)
@@ -2379,6 +2463,9 @@ type ServerInterface interface {
 	// ExtendCommand Extend the lease of a command
 	// (POST /api/v1/device/commands/{commandId}/extend)
 	ExtendCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
+	// ReportProgress Report the progress of a running command
+	// (POST /api/v1/device/commands/{commandId}/progress)
+	ReportProgress(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
 	// ReleaseCommand Release a command without a result
 	// (POST /api/v1/device/commands/{commandId}/release)
 	ReleaseCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath)
@@ -2547,6 +2634,12 @@ func (_ Unimplemented) CancelCommand(w http.ResponseWriter, r *http.Request, ses
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetCommandOutput Get the progress and the output of a running command
+// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
+func (_ Unimplemented) GetCommandOutput(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params GetCommandOutputParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // RetryCommand Retry a command that has ended
 // (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 func (_ Unimplemented) RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams) {
@@ -2616,6 +2709,12 @@ func (_ Unimplemented) GetDeviceCommand(w http.ResponseWriter, r *http.Request, 
 // ExtendCommand Extend the lease of a command
 // (POST /api/v1/device/commands/{commandId}/extend)
 func (_ Unimplemented) ExtendCommand(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReportProgress Report the progress of a running command
+// (POST /api/v1/device/commands/{commandId}/progress)
+func (_ Unimplemented) ReportProgress(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3565,6 +3664,57 @@ func (siw *ServerInterfaceWrapper) CancelCommand(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetCommandOutput operation middleware
+func (siw *ServerInterfaceWrapper) GetCommandOutput(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sessionId" -------------
+	var sessionID SessionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sessionId", chi.URLParam(r, "sessionId"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCommandOutputParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCommandOutput(w, r, sessionID, commandID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RetryCommand operation middleware
 func (siw *ServerInterfaceWrapper) RetryCommand(w http.ResponseWriter, r *http.Request) {
 
@@ -3905,6 +4055,32 @@ func (siw *ServerInterfaceWrapper) ExtendCommand(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ExtendCommand(w, r, commandID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportProgress operation middleware
+func (siw *ServerInterfaceWrapper) ReportProgress(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportProgress(w, r, commandID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4260,6 +4436,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", wrapper.CancelCommand)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output", wrapper.GetCommandOutput)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", wrapper.RetryCommand)
 	})
 	r.Group(func(r chi.Router) {
@@ -4291,6 +4470,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/device/commands/{commandId}/extend", wrapper.ExtendCommand)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/device/commands/{commandId}/progress", wrapper.ReportProgress)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/device/commands/{commandId}/release", wrapper.ReleaseCommand)
@@ -4863,6 +5045,30 @@ func (response CancelCommand200JSONResponse) VisitCancelCommandResponse(w http.R
 	return err
 }
 
+type GetCommandOutputRequestObject struct {
+	SessionID SessionInPath `json:"sessionId"`
+	CommandID CommandInPath `json:"commandId"`
+	Params    GetCommandOutputParams
+}
+
+type GetCommandOutputResponseObject interface {
+	VisitGetCommandOutputResponse(w http.ResponseWriter) error
+}
+
+type GetCommandOutput200JSONResponse CommandOutput
+
+func (response GetCommandOutput200JSONResponse) VisitGetCommandOutputResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryCommandRequestObject struct {
 	SessionID SessionInPath `json:"sessionId"`
 	CommandID CommandInPath `json:"commandId"`
@@ -5110,6 +5316,29 @@ type ExtendCommandResponseObject interface {
 type ExtendCommand200JSONResponse Lease
 
 func (response ExtendCommand200JSONResponse) VisitExtendCommandResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportProgressRequestObject struct {
+	CommandID CommandInPath `json:"commandId"`
+	Body      *ReportProgressJSONRequestBody
+}
+
+type ReportProgressResponseObject interface {
+	VisitReportProgressResponse(w http.ResponseWriter) error
+}
+
+type ReportProgress200JSONResponse ProgressReply
+
+func (response ReportProgress200JSONResponse) VisitReportProgressResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -5375,6 +5604,9 @@ type StrictServerInterface interface {
 	// CancelCommand Cancel a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 	CancelCommand(ctx context.Context, request CancelCommandRequestObject) (CancelCommandResponseObject, error)
+	// GetCommandOutput Get the progress and the output of a running command
+	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
+	GetCommandOutput(ctx context.Context, request GetCommandOutputRequestObject) (GetCommandOutputResponseObject, error)
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(ctx context.Context, request RetryCommandRequestObject) (RetryCommandResponseObject, error)
@@ -5411,6 +5643,9 @@ type StrictServerInterface interface {
 	// ExtendCommand Extend the lease of a command
 	// (POST /api/v1/device/commands/{commandId}/extend)
 	ExtendCommand(ctx context.Context, request ExtendCommandRequestObject) (ExtendCommandResponseObject, error)
+	// ReportProgress Report the progress of a running command
+	// (POST /api/v1/device/commands/{commandId}/progress)
+	ReportProgress(ctx context.Context, request ReportProgressRequestObject) (ReportProgressResponseObject, error)
 	// ReleaseCommand Release a command without a result
 	// (POST /api/v1/device/commands/{commandId}/release)
 	ReleaseCommand(ctx context.Context, request ReleaseCommandRequestObject) (ReleaseCommandResponseObject, error)
@@ -6162,6 +6397,34 @@ func (sh *strictHandler) CancelCommand(w http.ResponseWriter, r *http.Request, s
 	}
 }
 
+// GetCommandOutput operation middleware
+func (sh *strictHandler) GetCommandOutput(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params GetCommandOutputParams) {
+	var request GetCommandOutputRequestObject
+
+	request.SessionID = sessionID
+	request.CommandID = commandID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCommandOutput(ctx, request.(GetCommandOutputRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCommandOutput")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCommandOutputResponseObject); ok {
+		if err := validResponse.VisitGetCommandOutputResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // RetryCommand operation middleware
 func (sh *strictHandler) RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams) {
 	var request RetryCommandRequestObject
@@ -6511,6 +6774,39 @@ func (sh *strictHandler) ExtendCommand(w http.ResponseWriter, r *http.Request, c
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ExtendCommandResponseObject); ok {
 		if err := validResponse.VisitExtendCommandResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportProgress operation middleware
+func (sh *strictHandler) ReportProgress(w http.ResponseWriter, r *http.Request, commandID CommandInPath) {
+	var request ReportProgressRequestObject
+
+	request.CommandID = commandID
+
+	var body ReportProgressJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportProgress(ctx, request.(ReportProgressRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportProgress")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportProgressResponseObject); ok {
+		if err := validResponse.VisitReportProgressResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

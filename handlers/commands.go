@@ -165,6 +165,36 @@ func pendingCommandOf(c queue.Command, p customer.Principal, refused error) gene
 	return pending
 }
 
+// GetCommandOutput returns what the device has reported while it ran a command.
+func (s *Server) GetCommandOutput(ctx context.Context, r generated.GetCommandOutputRequestObject) (generated.GetCommandOutputResponseObject, error) {
+	o, err := s.queue.Output(ctx, userPrincipal(ctx).Tenant, r.SessionID, r.CommandID, positionFrom(r))
+	if err != nil {
+		return nil, err
+	}
+	return generated.GetCommandOutput200JSONResponse(outputOf(o)), nil
+}
+
+func positionFrom(r generated.GetCommandOutputRequestObject) int { return value(r.Params.Since) }
+
+func outputOf(o queue.Output) generated.CommandOutput {
+	return generated.CommandOutput{
+		Output: o.Text, From: o.From, NextSince: o.Next, Complete: o.Complete,
+		Percent: o.Percent, Message: o.Message, Seq: o.Seq, Missed: o.Missed, ReportedAt: fieldgate.At(o.ReportedAt),
+	}
+}
+
+// ProgressData returns the data of an event command.progress.
+func ProgressData(p queue.Progress) map[string]any {
+	data := map[string]any{"seq": p.Seq, "nextSince": p.Next}
+	if p.Percent != nil {
+		data["percent"] = *p.Percent
+	}
+	if p.Message != "" {
+		data["message"] = p.Message
+	}
+	return data
+}
+
 func commandPath(c queue.Command) string {
 	return sessionsPath + c.SessionID + "/commands/" + c.ID
 }

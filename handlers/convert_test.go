@@ -73,6 +73,7 @@ func commandResponses() []response {
 		{[]any{retriedResponse(c)}, within("Body", onlyApprovals)},
 		{[]any{generated.ListCommands200JSONResponse(commandListOf(commands, "next"))}, within("Items[]", onlyApprovals)},
 		{[]any{generated.GetCommand200JSONResponse(commandOf(c))}, onlyApprovals},
+		{[]any{generated.GetCommandOutput200JSONResponse(outputOf(filled[queue.Output]()))}, nil},
 		{[]any{generated.CancelCommand200JSONResponse(commandOf(c))}, onlyApprovals},
 		{[]any{generated.DecideCommand200JSONResponse(decidedCommandOf(c))}, within("Command", onlyApprovals)},
 		{[]any{approvals(approver), approvals(proposer), approvals(viewer)}, nil},
@@ -115,6 +116,7 @@ func workResponses() []response {
 	return []response{
 		{[]any{generated.ClaimCommands200JSONResponse(claimedCommandsOf(filled[[]queue.Lease]()))}, nil},
 		{[]any{generated.ExtendCommand200JSONResponse(leaseOf("id", filled[queue.Extension]()))}, nil},
+		{[]any{generated.ReportProgress200JSONResponse(progressReplyOf("id", filled[queue.Reported]()))}, nil},
 		{[]any{generated.ReleaseCommand200JSONResponse(releasedCommandOf("id", queue.Queued))}, nil},
 		{[]any{generated.SubmitResult200JSONResponse(resultAndNextOf("id", filled[queue.RecordedResult](), []queue.Lease{filled[queue.Lease]()}))}, nil},
 		{[]any{generated.GetDeviceCommand200JSONResponse(deviceCommandOf(filled[queue.Command]()))}, nil},
@@ -238,6 +240,10 @@ func deviceRequests() []requestCase {
 			ref, by := extensionFrom(ctx, r)
 			return []any{ref, by}
 		}),
+		converted(func(ctx context.Context, r generated.ReportProgressRequestObject) any {
+			ref, report := reportFrom(ctx, r)
+			return []any{ref, report}
+		}),
 		converted(func(ctx context.Context, r generated.ReleaseCommandRequestObject) any {
 			ref, reason := releaseFrom(ctx, r)
 			return []any{ref, reason}
@@ -268,6 +274,8 @@ func listRequests() []requestCase {
 		converted(func(_ context.Context, r generated.ListCommandsRequestObject) any {
 			return pageFrom(r.Params.Limit, r.Params.Cursor)
 		}).except("SessionID", passedOn),
+		converted(func(_ context.Context, r generated.GetCommandOutputRequestObject) any { return positionFrom(r) }).
+			except("SessionID", passedOn).except("CommandID", passedOn),
 		converted(func(_ context.Context, r generated.ListConnectionsRequestObject) any {
 			return pageFrom(r.Params.Limit, r.Params.Cursor)
 		}),
@@ -281,7 +289,11 @@ func listRequests() []requestCase {
 }
 
 func (c requestCase) except(path, reason string) requestCase {
-	c.exceptions = map[string]string{path: reason}
+	c.exceptions = maps.Clone(c.exceptions)
+	if c.exceptions == nil {
+		c.exceptions = map[string]string{}
+	}
+	c.exceptions[path] = reason
 	return c
 }
 
@@ -318,6 +330,7 @@ func TestFrame_EveryFieldReachesTheRequest(t *testing.T) {
 	frames := map[string]requestCase{
 		"claim":     converted(func(_ context.Context, f claimFrame) any { return f.request() }),
 		"extend":    converted(func(_ context.Context, f extendFrame) any { return f.request() }),
+		"progress":  converted(func(_ context.Context, f progressFrame) any { return f.request() }),
 		"release":   converted(func(_ context.Context, f releaseFrame) any { return f.request() }),
 		"result":    converted(func(_ context.Context, f resultFrame) any { return f.request() }),
 		"heartbeat": converted(func(_ context.Context, f heartbeatFrame) any { return f.request() }),
@@ -333,7 +346,7 @@ func TestFrame_EveryFieldReachesTheRequest(t *testing.T) {
 func TestFrame_TypesHaveTheFieldsOfTheContract(t *testing.T) {
 	t.Parallel()
 	types := map[string]reflect.Type{
-		"claim": reflect.TypeFor[claimFrame](), "extend": reflect.TypeFor[extendFrame](), "release": reflect.TypeFor[releaseFrame](),
+		"claim": reflect.TypeFor[claimFrame](), "extend": reflect.TypeFor[extendFrame](), "progress": reflect.TypeFor[progressFrame](), "release": reflect.TypeFor[releaseFrame](),
 		"result": reflect.TypeFor[resultFrame](), "heartbeat": reflect.TypeFor[heartbeatFrame](),
 		"subscribe": reflect.TypeFor[subscribeFrame](), "unsubscribe": reflect.TypeFor[unsubscribeFrame](), "refresh": reflect.TypeFor[refreshFrame](),
 	}

@@ -23,7 +23,7 @@ type frames map[string]*schema.Schema
 
 // frameTypes are the types of the frames that have data.
 var frameTypes = []string{
-	"claim", "extend", "release", "result", "heartbeat", "subscribe", "unsubscribe", "refresh",
+	"claim", "extend", "progress", "release", "result", "heartbeat", "subscribe", "unsubscribe", "refresh",
 }
 
 // FrameTypes returns the types of the frames of both sockets, except ping.
@@ -136,6 +136,10 @@ type (
 		generated.ExtendRequest
 		CommandID string `json:"commandId"`
 	}
+	progressFrame struct {
+		generated.ProgressRequest
+		CommandID string `json:"commandId"`
+	}
 	releaseFrame struct {
 		generated.ReleaseRequest
 		CommandID string `json:"commandId"`
@@ -168,6 +172,10 @@ func (f extendFrame) request() generated.ExtendCommandRequestObject {
 	return generated.ExtendCommandRequestObject{CommandID: f.CommandID, Body: &f.ExtendRequest}
 }
 
+func (f progressFrame) request() generated.ReportProgressRequestObject {
+	return generated.ReportProgressRequestObject{CommandID: f.CommandID, Body: &f.ProgressRequest}
+}
+
 func (f releaseFrame) request() generated.ReleaseCommandRequestObject {
 	return generated.ReleaseCommandRequestObject{CommandID: f.CommandID, Body: &f.ReleaseRequest}
 }
@@ -187,6 +195,8 @@ func (s *Server) deviceFrame(ctx context.Context, f realtime.Frame) (any, error)
 		return serveFrame(s.frames, f, func(r claimFrame) (any, error) { return s.ClaimCommands(ctx, r.request()) })
 	case "extend":
 		return serveFrame(s.frames, f, func(r extendFrame) (any, error) { return s.ExtendCommand(ctx, r.request()) })
+	case "progress":
+		return serveFrame(s.frames, f, func(r progressFrame) (any, error) { return s.ReportProgress(ctx, r.request()) })
 	case "release":
 		return serveFrame(s.frames, f, func(r releaseFrame) (any, error) { return s.ReleaseCommand(ctx, r.request()) })
 	case "result":

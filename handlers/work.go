@@ -64,6 +64,28 @@ func leaseOf(commandID string, e queue.Extension) generated.Lease {
 	}
 }
 
+// ReportProgress keeps what the device reports of a command that it runs.
+func (s *Server) ReportProgress(ctx context.Context, r generated.ReportProgressRequestObject) (generated.ReportProgressResponseObject, error) {
+	ref, report := reportFrom(ctx, r)
+	reported, err := s.queue.ReportProgress(ctx, ref, report)
+	if err != nil {
+		return nil, err
+	}
+	return generated.ReportProgress200JSONResponse(progressReplyOf(r.CommandID, reported)), nil
+}
+
+func reportFrom(ctx context.Context, r generated.ReportProgressRequestObject) (queue.ClaimRef, queue.Report) {
+	return claimRefFrom(ctx, r.CommandID, r.Body.ClaimToken), queue.Report{
+		Seq: r.Body.Seq, Percent: r.Body.Percent, Message: r.Body.Message, Output: r.Body.Output,
+	}
+}
+
+func progressReplyOf(commandID string, r queue.Reported) generated.ProgressReply {
+	return generated.ProgressReply{
+		CommandID: commandID, Seq: r.Seq, LeaseRemainingMs: int(r.Remaining.Milliseconds()), CancelRequested: r.CancelRequested,
+	}
+}
+
 // ReleaseCommand releases a claimed command, so that the command returns to the queue.
 func (s *Server) ReleaseCommand(ctx context.Context, r generated.ReleaseCommandRequestObject) (generated.ReleaseCommandResponseObject, error) {
 	ref, reason := releaseFrom(ctx, r)

@@ -40,6 +40,10 @@ func (f *fixture) deviceCalls(l queue.Lease) map[string]func() error {
 			_, err := f.queue.Release(ctx, f.ref(l), "")
 			return err
 		},
+		"progress": func() error {
+			_, err := f.queue.ReportProgress(ctx, f.ref(l), queue.Report{Seq: 1, Output: "working\n"})
+			return err
+		},
 		"submitResult": func() error {
 			_, err := f.queue.SubmitResult(ctx, f.ref(l), queue.Succeeded, queue.Result{Output: "done"})
 			return err
@@ -123,6 +127,7 @@ func TestRelease_InvalidatesToken(t *testing.T) {
 
 		calls := f.deviceCalls(lease)
 		requireRefusal(t, calls["extend"](), fieldgate.CodeClaimSuperseded)
+		requireRefusal(t, calls["progress"](), fieldgate.CodeClaimSuperseded)
 		requireRefusal(t, calls["submitResult"](), fieldgate.CodeClaimSuperseded)
 		require.NoError(t, calls["release"](), "the same release may be repeated")
 		require.Equal(t, []string{"proposed", "claimed", "released"}, f.eventTypes(c.ID))
@@ -144,6 +149,7 @@ func TestExtend_ExpiredLeaseIsRefused(t *testing.T) {
 		calls := f.deviceCalls(lease)
 		require.Equal(t, want, requireRefusal(t, calls["extend"](), fieldgate.CodeClaimExpired).Command)
 		require.Equal(t, want, requireRefusal(t, calls["release"](), fieldgate.CodeClaimExpired).Command)
+		require.Equal(t, want, requireRefusal(t, calls["progress"](), fieldgate.CodeClaimExpired).Command)
 		require.Equal(t, 2, f.claimOne().Attempt, "an expired claim counts as an attempt")
 	})
 }

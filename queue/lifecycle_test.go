@@ -18,7 +18,7 @@ import (
 const noLease = "no lease"
 
 // transitions holds one row for each status of a command. The field from is the status before
-// the operation. The other fields are named after operations, and hold the status afterwards
+// the operation. Progress has the responses of extend. The other fields are named after operations, and hold the status afterwards
 // or the code of a refusal. Results are submitted with the newest token and differ from a
 // recorded result. Decisions come from a user who has not decided before.
 var transitions = []struct {
@@ -51,7 +51,7 @@ func TestCommand_Transitions(t *testing.T) {
 		for _, row := range transitions {
 			for operation, want := range map[string]string{
 				"approve": row.approve, "reject": row.reject, "cancel": row.cancel, "claim": row.claim,
-				"extend": row.extend, "release": row.release, "submitResult": row.submitResult, "retry": row.retry,
+				"extend": row.extend, "progress": row.extend, "release": row.release, "submitResult": row.submitResult, "retry": row.retry,
 			} {
 				t.Run(string(row.from)+" "+operation, func(t *testing.T) {
 					t.Parallel()
@@ -122,6 +122,9 @@ func (f *fixture) apply(l queue.Lease, operation string) (queue.Status, error) {
 		return leases[0].Status, err
 	case "extend":
 		_, err := f.queue.Extend(ctx, f.ref(l), longLease)
+		return f.get(l.ID).Status, err
+	case "progress":
+		_, err := f.queue.ReportProgress(ctx, f.ref(l), queue.Report{Seq: 1, Output: "working"})
 		return f.get(l.ID).Status, err
 	case "release":
 		return f.queue.Release(ctx, f.ref(l), "")

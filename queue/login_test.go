@@ -57,6 +57,10 @@ func (f *fixture) checkedCalls(l queue.Lease, check *store.LoginCheck) map[strin
 	return map[string]func() error{
 		"extend":  func() error { _, err := f.queue.Extend(ctx, ref, longLease); return err },
 		"release": func() error { _, err := f.queue.Release(ctx, ref, ""); return err },
+		"progress": func() error {
+			_, err := f.queue.ReportProgress(ctx, ref, queue.Report{Seq: 1, Output: "working"})
+			return err
+		},
 		"result": func() error {
 			_, err := f.queue.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{Output: "done"})
 			return err
@@ -120,7 +124,7 @@ func TestLogin_EndedIsRefusedByEachTransition(t *testing.T) {
 // and has two ready commands.
 func eachTransition(t *testing.T, test func(t *testing.T, f *fixture, name string)) {
 	t.Parallel()
-	for _, name := range []string{"claim", "extend", "release", "result", "next"} {
+	for _, name := range []string{"claim", "extend", "progress", "release", "result", "next"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -86,6 +86,9 @@ func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
 	case model.Extend:
 		e, err := f.queue.Extend(ctx, ref, millis(op.Span))
 		return response(model.Response{VisibleUntil: f.modelTime(e.VisibleUntil.UnixMilli()), CancelRequested: e.CancelRequested}, err)
+	case model.Progress:
+		r, err := f.queue.ReportProgress(ctx, ref, queue.Report{Seq: op.Seq, Output: "working"})
+		return response(model.Response{CancelRequested: r.CancelRequested}, err)
 	case model.Release:
 		status, err := f.queue.Release(ctx, ref, "")
 		return response(model.Response{Status: model.Status(status)}, err)

@@ -49,13 +49,13 @@ var weights = []struct {
 	kind   model.Kind
 	weight int
 }{
-	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7},
+	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7}, {model.Progress, 5},
 	{model.Release, 6}, {model.SubmitResult, 7}, {model.Settle, 8}, {model.Elapse, 20}, {model.Open, 5}, {model.Close, 2},
 	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
 // onCommand holds the kinds of operations that need a command.
-var onCommand = []model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Release, model.SubmitResult}
+var onCommand = []model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Progress, model.Release, model.SubmitResult}
 
 // drawOperations draws the next operation. Sometimes it draws a short sequence that would
 // seldom occur by chance.
@@ -111,6 +111,8 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 		op.Key = rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(r, "key")
 	case model.Extend:
 		op.Command, op.Token, op.Span = c.ID, drawToken(r, s, c), drawLeaseSpan(r)
+	case model.Progress:
+		op.Command, op.Token, op.Seq = c.ID, drawToken(r, s, c), rapid.IntRange(1, 3).Draw(r, "seq")
 	case model.Release:
 		op.Command, op.Token = c.ID, drawToken(r, s, c)
 	case model.SubmitResult:

@@ -42,6 +42,7 @@ var (
 	resultScript  = Scripts.Script("lua/result.lua")
 	settleScript  = Scripts.Script("lua/settle.lua")
 
+	progressScript    = Scripts.Script("lua/progress.lua")
 	applyPolicyScript = Scripts.Script("lua/apply_policy.lua")
 
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")

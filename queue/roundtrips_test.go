@@ -31,6 +31,7 @@ func TestRoundTrips_OnePerDeviceCall(t *testing.T) {
 	}{
 		{"claim", func() { lease = f.claimOne() }},
 		{"extend", func() { require.NoError(t, f.deviceCalls(lease)["extend"]()) }},
+		{"progress", func() { require.NoError(t, f.deviceCalls(lease)["progress"]()) }},
 		{"result", func() { lease = f.submitAndClaim(lease) }},
 		{"result", func() { f.submitResult(lease, queue.Succeeded) }},
 		{"claim", func() { lease = f.claimOne(claimKey("k"), waitFor(longLease)) }},

@@ -35,6 +35,8 @@ func (f *fixture) callAll(tenant, sessionID string, device store.Device, l queue
 	_, errs["retry"] = f.queue.Retry(ctx, queue.Retry{Tenant: tenant, SessionID: sessionID, CommandID: l.ID, UserID: approver})
 	_, errs["getOwn"] = f.queue.GetOwn(ctx, device, l.ID)
 	_, errs["extend"] = f.queue.Extend(ctx, ref, longLease)
+	_, errs["progress"] = f.queue.ReportProgress(ctx, ref, queue.Report{Seq: 1, Output: "working"})
+	_, errs["output"] = f.queue.Output(ctx, tenant, sessionID, l.ID, 0)
 	_, errs["release"] = f.queue.Release(ctx, ref, "")
 	_, errs["submitResult"] = f.queue.SubmitResult(ctx, ref, queue.Succeeded, queue.Result{})
 	return errs

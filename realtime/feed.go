@@ -30,12 +30,13 @@ type feed struct {
 	mu          sync.Mutex // guards the fields below; see Hub for the lock order
 	sockets     map[*Socket]struct{}
 	rooms       map[string]map[*subscription]struct{}
-	seen        store.StreamID // id of the last event that was read, of which the devices are notified
-	position    store.StreamID // id of the last event that was delivered to the rooms; behind seen while delayed
-	delayed     bool           // true while a goroutine runs deliverDelayed
-	budget      bucket         // limits the frames that are pushed to the tenant's sockets
-	reading     bool           // true while a goroutine runs readStream
-	wakePending bool           // a wake-up came during the read that is in progress
+	seen        store.StreamID  // id of the last event that was read, of which the devices are notified
+	position    store.StreamID  // id of the last event that was delivered to the rooms; behind seen while delayed
+	delayed     bool            // true while a goroutine runs deliverDelayed
+	budget      bucket          // limits the frames that are pushed to the tenant's sockets
+	reading     bool            // true while a goroutine runs readStream
+	reporting   map[string]bool // commands of which the progress is being pushed; true if the device has reported since the last push
+	wakePending bool            // a wake-up came during the read that is in progress
 }
 
 // event is an entry of the event stream.
@@ -103,7 +104,7 @@ func (h *Hub) newFeed(s *Socket) *feed {
 	f := &feed{
 		hub: h, tenant: s.Tenant, catchUps: newSemaphore(), budget: newBucket(h.cfg.Events),
 		seen: s.registeredAt, position: s.registeredAt,
-		sockets: map[*Socket]struct{}{}, rooms: map[string]map[*subscription]struct{}{},
+		sockets: map[*Socket]struct{}{}, rooms: map[string]map[*subscription]struct{}{}, reporting: map[string]bool{},
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f

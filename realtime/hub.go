@@ -69,6 +69,14 @@ type Config struct {
 	// instance. Further events are delayed. Zero means no limit.
 	Events Rate
 
+	// Progress reads what a device has reported last of a command. Default: no events of progress
+	// are pushed.
+	Progress func(ctx context.Context, d store.Device, commandID string) (Progress, error)
+
+	// ProgressEvery is the minimum interval between two events of the progress of a command.
+	// Default: 1 s.
+	ProgressEvery time.Duration
+
 	// SocketQuota is the installation's quota of sockets of each tenant, on all instances. A
 	// further handshake is refused. Zero: no limit.
 	SocketQuota int64
@@ -117,6 +125,9 @@ type Hub struct {
 // subprotocol is the WebSocket subprotocol of the sockets of devices and users.
 const subprotocol = "fieldgate.v1"
 
+// DefaultProgressEvery is the default of Config.ProgressEvery.
+const DefaultProgressEvery = time.Second
+
 // New returns a hub. The caller must also call Run.
 func New(cfg Config) *Hub {
 	cfg.Limits = cfg.Limits.withDefaults()
@@ -124,6 +135,7 @@ func New(cfg Config) *Hub {
 	cfg.RenewEvery = cmp.Or(cfg.RenewEvery, 15*time.Second)
 	cfg.OnlineFor = cmp.Or(cfg.OnlineFor, 15*time.Second)
 	cfg.Retention = cmp.Or(cfg.Retention, store.DefaultRetention)
+	cfg.ProgressEvery = cmp.Or(cfg.ProgressEvery, DefaultProgressEvery)
 	cfg.SweepEvery = cmp.Or(cfg.SweepEvery, 4*time.Second)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, 20_000)
 	if cfg.Unauthenticated == nil {
@@ -174,6 +186,8 @@ func (h *Hub) HandleWake(w store.Wake) {
 		h.closeKicked(w.Tenant, w.Connection)
 	case w.LoginEnded:
 		h.verifyDevice(w.DeviceID)
+	case w.CommandID != "":
+		h.wakeProgress(w)
 	case w.Connection != "":
 		h.recheckDevice(w.DeviceID, w.Connection)
 	default:

@@ -74,6 +74,7 @@ func (d *dueTimes) note(w Wake) {
 	switch {
 	case w == Wake{}:
 		d.markAll()
+	case w.CommandID != "": // progress makes nothing due
 	case w.Tenant != "":
 		d.mark(PartitionOf(w.Tenant))
 	}

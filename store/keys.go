@@ -256,7 +256,8 @@ func DeviceKey(id string) string {
 	return p.key("device", id)
 }
 
-// CommandsKey returns the key of the hash of the device's commands. The field
+// CommandsKey returns the key of the hash of the device's commands. The fields "<id>:progress" and
+// "<id>:output:<n>" are what the device has reported while it ran a command. The field
 // "<id>" holds the state of a command, and "<id>:body" its proposal. "<id>:head" is the
 // proposal without its parameters. It exists only if the parameters are large. "<id>:result" is the
 // result, unless ResultKey has it.

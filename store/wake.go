@@ -45,6 +45,10 @@ type Wake struct {
 	// device's socket. Instances of earlier releases never say so.
 	RoomsOnly bool
 
+	// CommandID is the id of a command of which the device has reported progress. Such a wake-up has
+	// no event.
+	CommandID string
+
 	// Connection is the id of a socket. If Kick is true, the socket must be closed.
 	// Otherwise the device has just opened it. A wake-up with a Connection has no event.
 	Connection string
@@ -133,6 +137,8 @@ func parseWake(payload string) Wake {
 		return Wake{DeviceID: f[1], LoginEnded: true}
 	case "socket", "kick":
 		return Wake{DeviceID: f[1], Tenant: f[2], Connection: f[3], Kick: kind == "kick"}
+	case "progress":
+		return Wake{DeviceID: f[1], Tenant: f[2], CommandID: f[3]}
 	case "cut-off":
 		return Wake{Tenant: f[2], CutOff: true}
 	default:

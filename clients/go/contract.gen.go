@@ -457,6 +457,36 @@ type CommandList struct {
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
+// CommandOutput What the device has reported while it ran the command.
+type CommandOutput struct {
+	// Complete Whether the command has ended, so that no more output follows.
+	Complete bool `json:"complete"`
+
+	// From The position of the first byte of `output` in all output of the command. It is greater than `since` if the output before it is no longer kept.
+	From int `json:"from"`
+
+	// Message What the command is doing, for people. Absent if the newest claim has not reported it.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Missed The number of reports of that claim that did not arrive. Some output is missing then.
+	Missed int `json:"missed,omitempty,omitzero"`
+
+	// NextSince The position after the last byte of `output`.
+	NextSince int `json:"nextSince"`
+
+	// Output The output from the position `from` on.
+	Output string `json:"output"`
+
+	// Percent How much of the work is done, in percent. Absent if the newest claim has not reported it.
+	Percent *float64 `json:"percent,omitempty"`
+
+	// ReportedAt The time of the newest report. Absent if there is none.
+	ReportedAt time.Time `json:"reportedAt,omitempty,omitzero"`
+
+	// Seq The number of the newest report of the newest claim that has reported. Absent if there is none.
+	Seq int `json:"seq,omitempty,omitzero"`
+}
+
 // CommandResult The result that the device submitted. Absent before that.
 type CommandResult struct {
 	// Data The structured result of the command. The JSON value is kept unchanged, including numbers
@@ -890,7 +920,7 @@ type Event struct {
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+	// `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
 	// tolerate unknown ones.
 	//
 	//
@@ -1143,6 +1173,45 @@ type Problem struct {
 
 	// Type The page that explains the code on this gateway: `/docs/errors/` and the code.
 	Type string `json:"type"`
+}
+
+// ProgressReply The newest report, and the lease of the command.
+type ProgressReply struct {
+	// CancelRequested Whether the cancellation of the command was requested.
+	CancelRequested bool `json:"cancelRequested"`
+
+	// CommandID The id of a command.
+	//
+	// Example: cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm
+	CommandID string `json:"commandId"`
+
+	// LeaseRemainingMs The remaining time of the lease, in milliseconds. Count down from it with a monotonic clock.
+	//
+	// Example: 60000
+	LeaseRemainingMs int `json:"leaseRemainingMs"`
+
+	// Seq The number of the newest report of this claim.
+	Seq int `json:"seq"`
+}
+
+// ProgressRequest How far a claimed command is.
+type ProgressRequest struct {
+	// ClaimToken The proof of a claim, from the response to it. Treat it as an opaque string.
+	//
+	// Example: t4Xn8qLz2vRb6mKc
+	ClaimToken string `json:"claimToken"`
+
+	// Message What the command is doing, for people.
+	Message *string `json:"message,omitempty"`
+
+	// Output What the command has printed since the last report, in UTF-8.
+	Output string `json:"output,omitempty,omitzero"`
+
+	// Percent How much of the work is done, in percent.
+	Percent *float64 `json:"percent,omitempty"`
+
+	// Seq The number of the report, one more than that of the report before it of the same claim.
+	Seq int `json:"seq"`
 }
 
 // ProposeCommandRequest The command to propose.
@@ -1754,6 +1823,20 @@ func (p ListCommandsParams) query() url.Values {
 	return query
 }
 
+// GetCommandOutputParams holds the query parameters of getCommandOutput. A zero value is not sent.
+type GetCommandOutputParams struct {
+	// Since The position in the output from which to read, `nextSince` of an earlier response. Default 0.
+	Since int
+}
+
+func (p GetCommandOutputParams) query() url.Values {
+	query := url.Values{}
+	if p.Since != 0 {
+		query.Set("since", strconv.Itoa(p.Since))
+	}
+	return query
+}
+
 // ListSessionEventsParams holds the query parameters of listSessionEvents. A zero value is not sent.
 type ListSessionEventsParams struct {
 	// Since Only events at or after this time.
@@ -2038,6 +2121,15 @@ func (r requester) cancelCommand(ctx context.Context, sessionID string, commandI
 	})
 }
 
+// getCommandOutput sends GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output.
+func (r requester) getCommandOutput(ctx context.Context, sessionID string, commandID string, params GetCommandOutputParams) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/output", sessionID, commandID),
+		query:  params.query(),
+	})
+}
+
 // retryCommand sends POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry.
 func (r requester) retryCommand(ctx context.Context, sessionID string, commandID string, body reasonRequest, options []CallOption) (*http.Response, error) {
 	return r.do(ctx, operation{
@@ -2131,6 +2223,15 @@ func (r requester) extendCommand(ctx context.Context, commandID string, body Ext
 	return r.do(ctx, operation{
 		method: http.MethodPost,
 		path:   pathOf("/api/v1/device/commands/%s/extend", commandID),
+		body:   body,
+	})
+}
+
+// reportProgress sends POST /api/v1/device/commands/{commandId}/progress.
+func (r requester) reportProgress(ctx context.Context, commandID string, body ProgressRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   pathOf("/api/v1/device/commands/%s/progress", commandID),
 		body:   body,
 	})
 }

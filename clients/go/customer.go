@@ -89,6 +89,12 @@ func (c *CustomerClient) Command(ctx context.Context, sessionID, commandID strin
 	return decode[Command](c.requester.getCommand(ctx, sessionID, commandID))
 }
 
+// Output returns what the device has reported of a command while it ran it: how far the command is,
+// and its output from the position Since on. Pass NextSince of the result to read what follows.
+func (c *CustomerClient) Output(ctx context.Context, sessionID, commandID string, params GetCommandOutputParams) (CommandOutput, error) {
+	return decode[CommandOutput](c.requester.getCommandOutput(ctx, sessionID, commandID, params))
+}
+
 // Cancel cancels a command that no device has claimed. If a device has claimed the command,
 // Cancel only sets CancelRequested. The device then decides whether it can still stop.
 func (c *CustomerClient) Cancel(ctx context.Context, sessionID, commandID, reason string) (Command, error) {

@@ -158,13 +158,26 @@ func (s *CustomerSocket) onFrame(c *conn, f frame) error {
 	return nil
 }
 
+// progressEvent is the type of the events that the gateway does not keep. They have the offset of the
+// event before them.
+const progressEvent = "command.progress"
+
+// isWanted reports whether to deliver an event. A repeated event is not delivered.
+func (s *CustomerSocket) isWanted(e RoomEvent) bool {
+	if e.Type == progressEvent {
+		_, subscribed := s.offset(e.Room)
+		return subscribed
+	}
+	return s.advance(e.Room, e.Offset)
+}
+
 // onEvent queues an event, unless the event was queued before.
 func (s *CustomerSocket) onEvent(data json.RawMessage) error {
 	var e RoomEvent
 	if json.Unmarshal(data, &e) != nil {
 		return errInvalidFrame
 	}
-	if s.advance(e.Room, e.Offset) {
+	if s.isWanted(e) {
 		s.events.push(e)
 	}
 	return nil

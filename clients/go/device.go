@@ -49,6 +49,14 @@ func (d *DeviceClient) Extend(ctx context.Context, commandID string, extension E
 	return decode[Lease](d.requester.extendCommand(ctx, commandID, extension))
 }
 
+// ReportProgress reports how far a claimed command is, and what it has printed since the last
+// report. Number the reports of a claim from 1 on, and send at most one a second. The reply says
+// whether a user has requested to cancel the command. Progress changes nothing, so go on with the
+// command if the report fails. After [CodeQuotaExceeded], report without Output.
+func (d *DeviceClient) ReportProgress(ctx context.Context, commandID string, progress ProgressRequest) (ProgressReply, error) {
+	return decode[ProgressReply](d.requester.reportProgress(ctx, commandID, progress))
+}
+
 // Release returns a claimed command to the queue. Use it for a command that the device has not
 // started. The claim then does not count as an attempt.
 func (d *DeviceClient) Release(ctx context.Context, commandID string, release ReleaseRequest) (ReleasedCommand, error) {

@@ -106,6 +106,22 @@ func (s *DeviceSocket) Extend(ctx context.Context, commandID string, extension E
 	}{commandID, extension})
 }
 
+// ReportProgress is [DeviceClient.ReportProgress] over the socket. A report of more than 16 KiB is
+// sent over HTTP.
+func (s *DeviceSocket) ReportProgress(ctx context.Context, commandID string, progress ProgressRequest) (ProgressReply, error) {
+	data, err := encodeData(struct {
+		CommandID string `json:"commandId"`
+		ProgressRequest
+	}{commandID, progress})
+	if isLargeFrame(data, err) {
+		return s.client.ReportProgress(ctx, commandID, progress)
+	}
+	if err != nil {
+		return ProgressReply{}, err
+	}
+	return callSocket[ProgressReply](ctx, &s.socket, request{kind: "progress", data: data})
+}
+
 // Release is [DeviceClient.Release] over the socket.
 func (s *DeviceSocket) Release(ctx context.Context, commandID string, release ReleaseRequest) (ReleasedCommand, error) {
 	return callDevice[ReleasedCommand](ctx, s, "release", releaseData{commandID, release})
@@ -116,8 +132,13 @@ type releaseData struct {
 	ReleaseRequest
 }
 
-// maxResultFrame is the maximum size of the data of a result that is sent as a frame. On a slow
-// link, a larger frame would delay the pongs behind it until the gateway closes the socket with
+// isLargeFrame reports whether the data of a frame, or the error of encoding it, is for HTTP.
+func isLargeFrame(data []byte, err error) bool {
+	return errors.Is(err, errFrameTooLarge) || len(data) > maxResultFrame
+}
+
+// maxResultFrame is the maximum size of the data of a result, or of a report of progress, that is
+// sent as a frame. On a slow link, a larger frame would delay the pongs behind it until the gateway closes the socket with
 // [CloseSilent].
 const maxResultFrame = 16 << 10
 
@@ -129,7 +150,7 @@ func (s *DeviceSocket) SubmitResult(ctx context.Context, commandID string, resul
 		CommandID string `json:"commandId"`
 		ResultRequest
 	}{commandID, result})
-	if errors.Is(err, errFrameTooLarge) || len(data) > maxResultFrame {
+	if isLargeFrame(data, err) {
 		return s.client.SubmitResult(ctx, commandID, result)
 	}
 	if err != nil {

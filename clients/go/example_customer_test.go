@@ -134,6 +134,24 @@ func ExampleCustomerClient_Decide() {
 	// Output: service.restart is queued
 }
 
+// ExampleCustomerClient_Output prints what a running command prints, until it has ended.
+func ExampleCustomerClient_Output() {
+	ctx, customer := context.Background(), exampleCustomer()
+	for params := (fieldgate.GetCommandOutputParams{}); ; {
+		output, err := customer.Output(ctx, sessionID, commandID, params)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%q\n", output.Output) // quoted: the text may contain control characters
+		if output.Complete {
+			return
+		}
+		params.Since = output.NextSince
+		time.Sleep(time.Second) // or wait for the event command.progress
+	}
+	// Output: "block 17 written\n"
+}
+
 // ExampleCustomerClient_Cancel cancels a command that waits for its device, proposes it
 // again, and closes the session.
 func ExampleCustomerClient_Cancel() {

@@ -182,7 +182,7 @@ func ExampleDeviceClient_Connect() {
 	// true
 }
 
-// ExampleDeviceSocket shows the calls Heartbeat, Extend and Release over a socket.
+// ExampleDeviceSocket shows the calls Heartbeat, Extend, ReportProgress and Release over a socket.
 func ExampleDeviceSocket() {
 	ctx := context.Background()
 	socket := exampleDevice().Connect(ctx, fieldgate.DeviceSocketConfig{})
@@ -196,6 +196,12 @@ func ExampleDeviceSocket() {
 		log.Fatal(err)
 	}
 	fmt.Println("the lease ends in", time.Duration(lease.LeaseRemainingMs)*time.Millisecond)
+	percent := 10.0
+	reported, err := socket.ReportProgress(ctx, commandID, fieldgate.ProgressRequest{ClaimToken: claimToken, Seq: 1, Percent: &percent, Output: "erasing\n"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("a user wants the command to stop:", reported.CancelRequested)
 	released, err := socket.Release(ctx, commandID, fieldgate.ReleaseRequest{ClaimToken: claimToken})
 	if err != nil {
 		log.Fatal(err)
@@ -203,6 +209,7 @@ func ExampleDeviceSocket() {
 	fmt.Println("the command is", released.Status)
 	// Output:
 	// the lease ends in 1m0s
+	// a user wants the command to stop: false
 	// the command is queued
 }
 
@@ -217,6 +224,19 @@ func ExampleDeviceSocket_Err() {
 		fmt.Println(closed.Reason)
 	}
 	// Output: a newer socket of this device replaced this one
+}
+
+// ExampleDeviceClient_ReportProgress reports how far a command is, and stops it if a user wants that.
+func ExampleDeviceClient_ReportProgress() {
+	percent, message := 42.5, "writing block 17 of 40"
+	reply, err := exampleDevice().ReportProgress(context.Background(), commandID, fieldgate.ProgressRequest{
+		ClaimToken: claimToken, Seq: 3, Percent: &percent, Message: &message, Output: "block 17 written\n",
+	})
+	if err != nil {
+		log.Print(err) // the command goes on
+	}
+	fmt.Println("stop:", reply.CancelRequested)
+	// Output: stop: true
 }
 
 // ExampleCodeOf shows how a device acts on the refusal to extend a lease.

@@ -31,6 +31,7 @@ func exampleURL() string {
 		"heartbeat": exampleResponses["POST /api/v1/device/heartbeat"],
 		"claim":     exampleResponses["POST /api/v1/device/commands/claim"],
 		"extend":    `{"commandId":"` + commandID + `","leaseRemainingMs":60000,"cancelRequested":false}`,
+		"progress":  `{"commandId":"` + commandID + `","seq":1,"leaseRemainingMs":60000,"cancelRequested":false}`,
 		"release":   exampleResponses["POST /api/v1/device/commands/{id}/release"],
 		"result":    exampleResponses["POST /api/v1/device/commands/{id}/result"],
 	}))
@@ -123,10 +124,11 @@ var exampleResponses = map[string]string{
 		commandID + `"]}`,
 	"POST /api/v1/device/commands/claim": `{"commands":[{"id":"` + commandID +
 		`","type":"service.restart","parameters":{"service":"telemetry"},"claimToken":"` + claimToken + `"}]}`,
-	"GET /api/v1/device/commands/{id}":          `{"id":"` + commandID + `","type":"service.restart","status":"claimed","cancelRequested":true}`,
-	"POST /api/v1/device/commands/{id}/extend":  `{"title":"A newer claim exists","status":409,"code":"claim_superseded","requestId":"REQUEST_ID"}`,
-	"POST /api/v1/device/commands/{id}/release": `{"commandId":"` + commandID + `","status":"queued"}`,
-	"POST /api/v1/device/commands/{id}/result":  `{"commandId":"` + commandID + `","status":"succeeded","late":false,"duplicate":false}`,
+	"GET /api/v1/device/commands/{id}":           `{"id":"` + commandID + `","type":"service.restart","status":"claimed","cancelRequested":true}`,
+	"POST /api/v1/device/commands/{id}/extend":   `{"title":"A newer claim exists","status":409,"code":"claim_superseded","requestId":"REQUEST_ID"}`,
+	"POST /api/v1/device/commands/{id}/progress": `{"commandId":"` + commandID + `","seq":3,"leaseRemainingMs":60000,"cancelRequested":true}`,
+	"POST /api/v1/device/commands/{id}/release":  `{"commandId":"` + commandID + `","status":"queued"}`,
+	"POST /api/v1/device/commands/{id}/result":   `{"commandId":"` + commandID + `","status":"succeeded","late":false,"duplicate":false}`,
 
 	"POST /api/v1/customer/devices":                      `{"device":` + exampleDeviceBody + `,"activationCode":"7K2M-Q9TX-4WPA","instructions":"Enter the code."}`,
 	"GET /api/v1/customer/devices/{id}":                  exampleDeviceBody,
@@ -144,6 +146,7 @@ var exampleResponses = map[string]string{
 	"POST /api/v1/customer/sessions/{id}/commands":              `{"id":"` + commandID + `","status":"pending_approval"}`,
 	"GET /api/v1/customer/sessions/{id}/commands":               `{"items":[` + exampleCommandBody + `]}`,
 	"GET /api/v1/customer/sessions/{id}/commands/{id2}":         exampleCommandBody,
+	"GET /api/v1/customer/sessions/{id}/commands/{id2}/output":  `{"output":"block 17 written\n","from":0,"nextSince":17,"complete":true}`,
 	"POST /api/v1/customer/sessions/{id}/commands/{id2}/cancel": `{"id":"` + commandID + `","status":"cancelled"}`,
 	"POST /api/v1/customer/sessions/{id}/commands/{id2}/retry":  `{"id":"cmd_7k01jd3qd2m6x8t4w1z5v9c3f0ra","status":"pending_approval"}`,
 	"POST /api/v1/customer/sessions/{id}/approve":               `{"command":` + exampleCommandBody + `}`,

@@ -141,6 +141,15 @@ func TestOperations_Device(t *testing.T) {
 				`{"commandId":"` + commandID + `","leaseRemainingMs":60000,"cancelRequested":true}`,
 				fieldgate.Lease{CommandID: commandID, LeaseRemainingMs: 60_000, CancelRequested: true},
 			},
+			"ReportProgress": {
+				func(ctx context.Context) (any, error) {
+					percent := 42.5
+					return device.ReportProgress(ctx, commandID, fieldgate.ProgressRequest{ClaimToken: claimToken, Seq: 3, Percent: &percent, Output: "block 17 written\n"})
+				},
+				"POST", command + "/progress", `{"claimToken":"` + claimToken + `","seq":3,"percent":42.5,"output":"block 17 written\n"}`,
+				`{"commandId":"` + commandID + `","seq":3,"leaseRemainingMs":60000,"cancelRequested":true}`,
+				fieldgate.ProgressReply{CommandID: commandID, Seq: 3, LeaseRemainingMs: 60_000, CancelRequested: true},
+			},
 			"Release": {
 				func(ctx context.Context) (any, error) {
 					return device.Release(ctx, commandID, fieldgate.ReleaseRequest{ClaimToken: claimToken, Reason: "shutting down"})
@@ -307,6 +316,13 @@ func TestOperations_Commands(t *testing.T) {
 			"Command": {
 				func(ctx context.Context) (any, error) { return customer.Command(ctx, sessionID, commandID) },
 				"GET", command, "", response, queued,
+			},
+			"Output": {
+				func(ctx context.Context) (any, error) {
+					return customer.Output(ctx, sessionID, commandID, fieldgate.GetCommandOutputParams{Since: 272})
+				},
+				"GET", command + "/output?since=272", "", `{"output":"block 17 written\n","from":272,"nextSince":289,"complete":false}`,
+				fieldgate.CommandOutput{Output: "block 17 written\n", From: 272, NextSince: 289},
 			},
 			"Cancel": {
 				func(ctx context.Context) (any, error) { return customer.Cancel(ctx, sessionID, commandID, "no need") },

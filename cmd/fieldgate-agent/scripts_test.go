@@ -83,6 +83,31 @@ func TestScripts_GetLiteralArgsAndMinimalEnvironment(t *testing.T) {
 	}
 }
 
+// TestScripts_OutputIsSeenWhileTheScriptRuns runs a script that waits until the test has seen its output.
+func TestScripts_OutputIsSeenWhileTheScriptRuns(t *testing.T) {
+	t.Parallel()
+	b := newTestbed(t, gatewaytest.Start(t))
+	seen := filepath.Join(filepath.Dir(b.state), "seen")
+	b.writeScript(t, "flash", `printf '\033[1merasing\033[0m\n'; echo "a warning" >&2; while [ ! -e `+seen+` ]; do sleep 0.1; done; echo done`)
+	b.start(t)
+	command := b.propose(t, runScript, map[string]any{"name": "flash"})
+	var output client.CommandOutput
+	eventually(t, func() bool {
+		var err error
+		output, err = b.alice.Output(t.Context(), b.session, command.ID, client.GetCommandOutputParams{})
+		require.NoError(t, err)
+		return strings.Contains(output.Output, "a warning\n")
+	}, "the output is not seen")
+	require.Equal(t, "\x1b[1merasing\x1b[0m\na warning\n", output.Output)
+	require.False(t, output.Complete)
+	require.NoError(t, os.WriteFile(seen, nil, 0o600))
+	require.Equal(t, output.Output+"done\n", b.await(t, command.ID).Result.Output)
+	output, err := b.alice.Output(t.Context(), b.session, command.ID, client.GetCommandOutputParams{Since: output.NextSince})
+	require.NoError(t, err)
+	require.Equal(t, "done\n", output.Output, "the last output precedes the result")
+	require.True(t, output.Complete)
+}
+
 func TestScripts_CancelKillsChildProcesses(t *testing.T) {
 	t.Parallel()
 	b := newTestbed(t, gatewaytest.Start(t))

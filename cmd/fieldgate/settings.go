@@ -71,6 +71,7 @@ type settings struct {
 	RateRefused      rate          `name:"rate-unauthorized" env:"FIELDGATE_RATE_UNAUTHORIZED" default:"${rate_unauthorized}" help:"Refused credentials from each network at each instance: per minute/burst."`
 	RateHandshakes   rate          `env:"FIELDGATE_RATE_HANDSHAKES" default:"30000/2000" help:"Handshakes of sockets on this instance: per minute/burst. A customer may use half of them."`
 	RateEvents       rate          `env:"FIELDGATE_RATE_EVENTS" default:"600000/10000" help:"Event frames that this instance pushes to the sockets of each customer: per minute/burst. Further ones are delayed."`
+	ProgressInterval time.Duration `env:"FIELDGATE_PROGRESS_INTERVAL" default:"${progress_interval}" help:"Minimum time between two events with the progress of a running command; those in between are left out, and the last one is sent."`
 	MaxSockets       int           `env:"FIELDGATE_MAX_SOCKETS" default:"0" help:"Maximum number of sockets of this instance; 0 for as many as the limit of open files allows."`
 	MaxTenantSockets int           `env:"FIELDGATE_MAX_TENANT_SOCKETS" default:"0" help:"Maximum number of sockets of each customer on this instance; 0 for half of the maximum of the instance, and at most 20000."`
 	Quota            quotaSettings `embed:"" prefix:"quota-"`
@@ -112,7 +113,8 @@ func (s settings) config() (gateway.Config, error) {
 		BodyTimeout: s.BodyTimeout, BodyMinRate: s.BodyMinRate,
 		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
 		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
-		MaxSockets: s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
+		ProgressInterval: s.ProgressInterval,
+		MaxSockets:       s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
 		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,

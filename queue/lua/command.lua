@@ -33,7 +33,7 @@
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:result" holds the result, which an earlier release keeps under a
 -- key of its own. "<id>:aside" holds the time at which the command was
--- quarantined.
+-- quarantined. The fragment report describes what a device reports while it runs the command.
 --@include store/base
 --@include store/due
 --@include store/event

@@ -17,7 +17,7 @@
 --@include store/device
 --@include store/reply
 --@include command
---@include fence
+--@include lease
 local device = device_at(1, 1)
 local id, token_hash, extension = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local now = clock()
@@ -33,13 +33,9 @@ if not c then
 end
 
 settle(device, id, c, now)
-refused = fence(device, c, token_hash)
+refused = lost_lease(device, c, token_hash)
 if refused then
   return refused
-elseif lease_expired(c) then
-  return refuse('claim_expired', device.state)
-elseif c.status ~= 'claimed' then
-  return refuse('command_finished', device.state)
 end
 
 c.visible = math.min(now + extension, c.first + EXECUTION_CAP)

@@ -16,6 +16,7 @@
 --@include store/due
 --@include store/reply
 --@include command
+--@include report
 local device = device_at(1, 1)
 local keeps_longer = ARGV[DEVICE_ARGS + 1] == '1'
 local FOUND = DEVICE_ARGS + 2 -- index of the first entry in ARGV
@@ -109,6 +110,7 @@ local function remove_leftovers(id, session)
   if redis.call('HDEL', device.commands, body_field(id), head_field(id), result_field(id), aside_field(id)) > 0 then
     report('left', 'body', '', id)
   end
+  forget_report(device, id)
 end
 
 -- reconcile compares one command with the structures and repairs them.

@@ -19,7 +19,7 @@
 --@include store/event
 --@include store/reply
 --@include command
---@include fence
+--@include lease
 local device = device_at(1, 1)
 local id, token_hash, reason = ARGV[6], ARGV[7], ARGV[8]
 local now = clock()
@@ -38,13 +38,9 @@ settle(device, id, c, now)
 if c.returned and c.token == token_hash then
   return ok(device.state)
 end
-refused = fence(device, c, token_hash)
+refused = lost_lease(device, c, token_hash)
 if refused then
   return refused
-elseif lease_expired(c) then
-  return refuse('claim_expired', device.state)
-elseif c.status ~= 'claimed' then
-  return refuse('command_finished', device.state)
 end
 
 local ended, cancel = session_ended(device, c, now), c.cancel

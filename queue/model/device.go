@@ -120,6 +120,18 @@ func (m *Model) extend(op Operation) Response {
 	return Response{Code: "ok", VisibleUntil: c.VisibleUntil, CancelRequested: c.CancelRequested}
 }
 
+// progress keeps a report, which is no part of the state. Only a live lease may report.
+func (m *Model) progress(op Operation) Response {
+	c := m.state.Commands[op.Command]
+	m.settle(&c)
+	if code := c.checkToken(op.Token); code != "ok" {
+		return respond(code, c)
+	} else if c.Status != Claimed {
+		return respond(c.notClaimed(), c)
+	}
+	return Response{Code: "ok", CancelRequested: c.CancelRequested}
+}
+
 // release ends a claim. A released claim does not count as an attempt.
 func (m *Model) release(op Operation) Response {
 	c := m.state.Commands[op.Command]

@@ -27,6 +27,7 @@ const (
 	Cancel       Kind = "cancel"       // cancels the command Command
 	Claim        Kind = "claim"        // claims commands; uses Limit, Key, and Span (length of the leases)
 	Extend       Kind = "extend"       // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
+	Progress     Kind = "progress"     // reports progress, which changes nothing; uses Command, Token and Seq
 	Release      Kind = "release"      // releases a claim; uses Command and Token
 	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status, Output, and Next with Span (length of the next lease)
 	Suspend      Kind = "suspend"      // suspends the device
@@ -54,6 +55,7 @@ type Operation struct {
 	Status      Status // status of a submitted result
 	Output      string // output of a submitted result
 	Next        bool   // the result claims the next command
+	Seq         int    // number of a report of progress
 }
 
 // Response is the reply to an operation.
@@ -111,7 +113,7 @@ func (m *Model) State() State {
 func (m *Model) Apply(op Operation) Response {
 	apply := map[Kind]func(Operation) Response{
 		Open: m.open, Close: m.close, Propose: m.propose, Approve: m.decide, Reject: m.decide, Cancel: m.cancel,
-		Claim: m.claim, Extend: m.extend, Release: m.release, SubmitResult: m.submitResult,
+		Claim: m.claim, Extend: m.extend, Progress: m.progress, Release: m.release, SubmitResult: m.submitResult,
 		Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Settle: m.settleDue, Elapse: m.elapse,
 	}[op.Kind]
 	if apply == nil {

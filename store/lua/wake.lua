@@ -6,6 +6,8 @@
 --                          instance of an earlier release takes it for "event"
 --   kind "socket", "kick"  id is the id of a connection
 --   kind "logout"          tenant and id are "-"
+--   kind "progress"  id is the id of the command. An instance of an earlier release takes it for an
+--                    event that it finds no entry of
 --   kind "cut-off"         device_id and id are "-"
 local function wake(kind, device_id, tenant, id)
   redis.call('PUBLISH', 'fg:wake', table.concat({ kind, device_id, tenant, id }, ' '))

@@ -2,6 +2,7 @@ import type { Command } from "@fieldgate/client";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { useFocusFallback } from "./forms.js";
+import { LiveOutput } from "./LiveOutput.js";
 import { deviceName } from "./state.js";
 import { Actor, Badge, Json, Loading, Output, Time, UserText } from "./ui.js";
 import { useWhole } from "./whole.js";
@@ -61,12 +62,17 @@ export function CommandCard(props: Props) {
           <Parameters of={command} whole={whole} />
         </details>
       )}
+      {isReported(command) && <LiveOutput command={command} />}
       {whole?.result && <Result of={whole.result} />}
       {!whole && command.resultOmitted && <Loading what="the result" />}
       {props.children}
     </li>
   );
 }
+
+/** Reports whether the device may have reported progress, of a command that has no result. */
+const isReported = ({ status, claimedAt }: Command) =>
+  status === "claimed" || ((status === "timed_out" || status === "queued") && claimedAt !== undefined);
 
 interface Props {
   command: Command;

@@ -11,6 +11,7 @@ import {
   type Session,
   type Socket,
   type SocketState,
+  type Subscription,
 } from "@fieldgate/client";
 import { computed, signal } from "@preact/signals";
 import { gateway } from "./gateway.js";
@@ -35,6 +36,9 @@ export const readError = signal<unknown>();
 /** The latest event in words, for screen readers. */
 export const announcement = signal("");
 
+/** The number of the newest report of each command that has reported progress, in the viewed session. */
+export const progressed = signal(new Map<string, number>());
+
 const listedNames = computed(() => new Map(devices.value?.map((device) => [device.id, device.name])));
 /** The names of devices that are not in the loaded part of the list. */
 const otherNames = signal(new Map<string, string>());
@@ -57,6 +61,8 @@ export { gateway };
 let socket: Socket | undefined;
 let poll: ReturnType<typeof setInterval> | undefined;
 let viewedId: string | undefined;
+/** The subscription to the viewed session. Its room has the progress of commands. */
+let viewedRoom: Subscription | undefined;
 /** How often the state was cleared. A read stores nothing if it was cleared since the read started. */
 let clearings = 0;
 
@@ -75,6 +81,7 @@ export function startUpdates(live: boolean): void {
     liveStatus.value = "polling";
     poll = setInterval(refreshAll, pollMs);
   }
+  followViewed();
   refreshAll();
 }
 
@@ -94,6 +101,7 @@ export function stopUpdates(): void {
   announcement.value = "";
   liveStatus.value = "connecting";
   viewedId = undefined;
+  followViewed();
 }
 
 function onSocketState(state: SocketState): void {
@@ -287,7 +295,22 @@ export function viewSession(sessionId: string | undefined): void {
   viewedId = sessionId;
   viewedSession.value = undefined;
   timeline.value = [];
+  followViewed();
   if (sessionId) refresh("viewedSession");
+}
+
+/** Subscribes to the room of the viewed session, for the progress of its commands. */
+function followViewed(): void {
+  viewedRoom?.unsubscribe();
+  viewedRoom = undefined;
+  progressed.value = new Map();
+  if (!socket || !viewedId) return;
+  viewedRoom = socket.subscribe(rooms.session(viewedId), (message) => {
+    if (message.kind !== "event" || message.event.type !== "command.progress") return;
+    const { commandId, seq } = message.event.data;
+    progressed.value = new Map(progressed.value).set(commandId, seq);
+  });
+  viewedRoom.started.catch(() => {}); // the reads at an interval remain
 }
 
 async function readViewedSession(): Promise<() => void> {

@@ -1,5 +1,6 @@
 // The components that all views share.
 import { type Command, FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
+import type { Ref } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { hasRole, type Role, user } from "./signin/user.js";
 import { escapeDeceptive, type Segment, segmentsOf, writeExact } from "./verbatim.js";
@@ -37,13 +38,20 @@ export function Output({ text, label }: { text: string; label: string }) {
   return <Verbatim label={label} of={segmentsOf(text)} />;
 }
 
-// The text may scroll. Therefore the section has a label, and can get the keyboard focus.
-function Verbatim({ of, label }: { of: Segment[]; label: string }) {
+interface VerbatimProps {
+  of: Segment[];
+  label: string;
+  element?: Ref<HTMLElement>;
+  onScroll?: () => void;
+}
+
+/** Shows text unchanged. It may scroll, so the section has a label, and can get the keyboard focus. */
+export function Verbatim({ of, label, element, onScroll }: VerbatimProps) {
   return (
     <>
       <DeceptionWarning about={of} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the region may scroll */}
-      <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr">
+      <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr" ref={element} onScroll={onScroll}>
         <pre>{of.map(({ text, warning }, i) => (warning ? <mark key={i}>{text}</mark> : text))}</pre>
       </section>
     </>

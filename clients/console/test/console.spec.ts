@@ -50,6 +50,44 @@ test("command is proposed, approved and executed", async ({ page, gateway, agent
   await expect(page.locator(".timeline")).toContainText("Command succeeded");
 });
 
+test("running command is shown live", async ({ page, gateway }) => {
+  const { sessionId, propose, device } = await openTestSession(gateway);
+  const { id } = await propose("diagnostic.flash", {});
+  await signIn(page, gateway, "alice", "viewer");
+  await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
+  const [{ claimToken }] = (await device("/commands/claim", {})).commands;
+  const report = (seq: number, more: object) => device(`/commands/${id}/progress`, { claimToken, seq, ...more });
+  const lines = (from: number) => Array.from({ length: 200 }, (_, i) => `line ${from + i}\n`).join("");
+
+  await report(1, { percent: 12.5, message: "erasing <b>", output: `\u001b[31mred\n${lines(0)}` });
+  const output = page.getByRole("region", { name: "Output of diagnostic.flash so far" });
+  await expect(output).toContainText("\\u001b[31mred");
+  await expect(page.getByRole("progressbar", { name: "Progress of diagnostic.flash" })).toHaveAttribute(
+    "value",
+    "12.5",
+  );
+  await expect(page.getByText("erasing <b>")).toBeVisible();
+  const atEnd = () => output.evaluate((e) => e.scrollTop + e.clientHeight >= e.scrollHeight - 8);
+  await expect.poll(atEnd).toBe(true);
+
+  await report(2, { percent: 50, output: lines(200) });
+  await expect(output).toContainText("line 399");
+  await expect.poll(atEnd).toBe(true);
+  await takeScreenshot(page, "live-output");
+
+  await output.evaluate((e) => {
+    e.scrollTop = 40;
+  });
+  await report(4, { output: "the last line\n" });
+  await expect(output).toContainText("the last line");
+  expect(await output.evaluate((e) => e.scrollTop)).toBe(40);
+  await expect(page.getByText("Some reports of the device did not arrive: 1.")).toBeVisible();
+
+  await device(`/commands/${id}/result`, { claimToken, status: "succeeded", output: "flashed" });
+  await expect(page.getByRole("region", { name: "Output", exact: true })).toHaveText("flashed");
+  await expect(output).toHaveCount(0);
+});
+
 test("parameters are shown as text and not as HTML", async ({ page, gateway }) => {
   const { propose } = await openTestSession(gateway);
   const html = '<img src=x onerror="document.title=1"><script>document.title=2</script>';

@@ -163,16 +163,28 @@ export async function signIn(page: Page, gateway: Gateway, user: string, role: R
 export async function openTestSession(gateway: Gateway, name = "Pump 7") {
   const admin = await gateway.token("alice", "admin");
   const provisioned = await gateway.call<ProvisionedDevice>(admin, "POST", "/devices", { name });
-  await fetch(`${gateway.url}/api/v1/device/register`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ activationCode: provisioned.activationCode }),
-  });
+  const device = await registerDevice(gateway, provisioned.activationCode);
   const request = { deviceId: provisioned.device.id, type: "remediation", description: "Telemetry stopped" };
   const session = await gateway.call<{ id: string }>(admin, "POST", "/sessions", request);
   const propose = (type: string, parameters: object, reason = "agreed with the site") =>
     gateway.call<{ id: string }>(admin, "POST", `/sessions/${session.id}/commands`, { type, parameters, reason });
-  return { deviceId: provisioned.device.id, sessionId: session.id, propose };
+  return { deviceId: provisioned.device.id, sessionId: session.id, propose, device };
+}
+
+/** Registers a device. It returns a function that logs in and makes a request as the device. */
+async function registerDevice(gateway: Gateway, activationCode: string) {
+  const post = async (path: string, body: object, token?: string) => {
+    const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+    const url = `${gateway.url}/api/v1/device${path}`;
+    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(await response.text());
+    return response.json();
+  };
+  const { deviceId, deviceSecret } = await post("/register", { activationCode });
+  return async (path: string, body: object) => {
+    const { token } = await post("/auth", { deviceId, deviceSecret });
+    return post(path, body, token);
+  };
 }
 
 export interface ProvisionedDevice {

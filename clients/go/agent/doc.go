@@ -30,6 +30,8 @@
 //     while small ones get through, the agent submits the status with less of the output.
 //   - While a command runs and until its result is accepted, the agent extends its lease. A
 //     request to cancel the command ends the context of the handler.
+//   - While a command runs, users see what its handler reports with [Progress] and prints to
+//     [Output]. Reports that are lost change nothing.
 //   - The agent retries failed requests to the gateway without limit. The delays are random,
 //     so that devices that lost their network together do not reconnect together. Commands
 //     arrive over a socket, and by HTTP long polling where sockets do not work.

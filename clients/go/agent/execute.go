@@ -10,15 +10,18 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// execute runs handler r for job j and returns the result to submit.
-func (w *worker) execute(j *job, r registered) fieldgate.ResultRequest {
+// execute runs handler r for job j and returns the result to submit. Before, it reports the last
+// progress. base is the context of reports.
+func (w *worker) execute(base context.Context, j *job, r registered) fieldgate.ResultRequest {
 	defer j.cancel(nil)
 	ctx, cancel := context.WithTimeoutCause(j.ctx, r.timeout, ErrTimeout)
 	defer cancel()
 	w.log.Info("running", "command", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
 	results := make(chan fieldgate.ResultRequest, 1)
-	go w.callHandler(w.withContinue(ctx, j, r), r.handler, j.command, results)
+	reporting, reports := w.withReporter(ctx, base, j)
+	go w.callHandler(w.withContinue(reporting, j, r), r.handler, j.command, results)
 	result := w.awaitResult(ctx, j, results)
+	reports.close()
 	if j.restart.Load() != 0 {
 		result, j.restarts = w.awaitRestart(j, result)
 	}

@@ -31,6 +31,8 @@ type fakeGateway struct {
 	extends    int                          // number of lease extensions
 	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
 	results    map[string]fieldgate.ResultRequest
+	reports    []fieldgate.ProgressRequest                       // reports of progress that were accepted
+	reported   int                                               // number of the newest report
 	refuse     func(path string, body []byte) string             // returns the code with which to refuse a request, or "" to accept the request
 	refuseWith func(path string, body []byte) *fieldgate.Problem // like refuse, with a whole problem document
 	proxy      func(path string, body []byte) int                // returns the status of a page that a proxy sends instead, or 0 to pass the request on
@@ -98,6 +100,8 @@ func (g *fakeGateway) reply(path string, header http.Header, body []byte) string
 	case strings.HasSuffix(path, "/extend"):
 		g.extends++
 		return `{"leaseRemainingMs":60000}`
+	case strings.HasSuffix(path, "/progress"):
+		return g.recordReport(body)
 	}
 	id := strings.Split(path, "/")[1]
 	var result fieldgate.ResultRequest
@@ -108,6 +112,27 @@ func (g *fakeGateway) reply(path string, header http.Header, body []byte) string
 		next, g.next = g.next[0], g.next[1:]
 	}
 	return `{"commandId":"` + id + `","status":"succeeded","late":false,"duplicate":false,"commands":[` + next + `]}`
+}
+
+// recordReport keeps a report unless one with the same or a higher number was kept, and returns the
+// reply.
+func (g *fakeGateway) recordReport(body []byte) string {
+	var report fieldgate.ProgressRequest
+	_ = json.Unmarshal(body, &report)
+	if report.Seq > g.reported {
+		g.reports, g.reported = append(g.reports, report), report.Seq
+	}
+	return fmt.Sprintf(`{"commandId":"cmd_1","seq":%d,"leaseRemainingMs":60000,"cancelRequested":%t}`, g.reported, len(g.cancel) > 0)
+}
+
+// output returns the output of all reports.
+func (g *fakeGateway) output() (output string) {
+	g.locked(func(g *fakeGateway) {
+		for _, report := range g.reports {
+			output += report.Output
+		}
+	})
+	return output
 }
 
 // cancelRequests returns the list of g.cancel as JSON, without brackets.

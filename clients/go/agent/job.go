@@ -75,7 +75,7 @@ func (w *worker) start(base context.Context, command Command, r registered) {
 		leased, stopExtending := context.WithCancel(base)
 		extending := sync.WaitGroup{}
 		extending.Go(func() { w.keepLease(leased, j) })
-		result := w.execute(j, r)
+		result := w.execute(base, j, r)
 		stopExtending()
 		extending.Wait()
 		if !w.finish(base, j, r, result) {

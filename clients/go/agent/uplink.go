@@ -14,6 +14,7 @@ import (
 type deviceAPI interface {
 	Claim(context.Context, fieldgate.ClaimRequest, ...fieldgate.CallOption) ([]Command, error)
 	Extend(context.Context, string, fieldgate.ExtendRequest) (fieldgate.Lease, error)
+	ReportProgress(context.Context, string, fieldgate.ProgressRequest) (fieldgate.ProgressReply, error)
 	Release(context.Context, string, fieldgate.ReleaseRequest) (fieldgate.ReleasedCommand, error)
 	SubmitResult(context.Context, string, fieldgate.ResultRequest) (fieldgate.RecordedResult, error)
 	Heartbeat(context.Context, fieldgate.HeartbeatRequest) (fieldgate.HeartbeatReply, error)

@@ -71,6 +71,7 @@ export type EventType =
   | "command.cancel_requested"
   | "command.cancelled"
   | "command.expired"
+  | "command.progress"
   | "user.cut_off";
 
 /** The operations that take an `Idempotency-Key`. */

@@ -35,6 +35,17 @@ interface CommandData extends SessionData {
   attempt?: number;
 }
 
+interface ProgressData extends CommandData {
+  /** The number of the newest report. */
+  seq: number;
+  /** How much of the work is done, in percent, if the device has reported it. */
+  percent?: number;
+  /** What the command is doing, if the device has reported it. */
+  message?: string;
+  /** The position after the newest output. Read the output from your own position on, over HTTP. */
+  nextSince: number;
+}
+
 interface UserData {
   userId?: string;
   /** The id of the user's sign-in at the token issuer, if only that one was cut off. */
@@ -57,7 +68,8 @@ export type RoomEvent =
   | EventOf<"device.presence", DeviceData & { presence: components["schemas"]["Device"]["presence"] }>
   | EventsOf<Exclude<DeviceEventType, "device.presence">, DeviceData>
   | EventsOf<SessionEventType, SessionData>
-  | EventsOf<CommandEventType, CommandData>
+  | EventOf<"command.progress", ProgressData>
+  | EventsOf<Exclude<CommandEventType, "command.progress">, CommandData>
   | EventOf<"user.cut_off", UserData>;
 
 /** A message to the handler of a subscription. */

@@ -335,6 +335,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/device/commands/{commandId}/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report the progress of a running command
+         * @description Shows users how far a claimed command is, while it runs: `percent`, a `message`, and
+         *     `output`, the next part of what the command prints. A field that is absent keeps its value.
+         *     Progress never changes the command, its lease or its result. To lose some does no harm, so
+         *     do not fail or delay a command because of it. Send at most one report a second: collect what
+         *     the command prints meanwhile.
+         *
+         *     Count `seq` up by one with each report of a claim, from 1. A report whose `seq` is not above
+         *     that of an earlier one is a repetition: it changes nothing, so repeat a report whose response
+         *     was lost with the same `seq`. A number that is skipped is counted as a missed report, which
+         *     users see. `seq` in the response is the newest one of this claim. If it is above that of the
+         *     first report after a restart of the device, continue after it.
+         *
+         *     The gateway keeps the last 256 KiB of output, for as long as it keeps the command. The kept
+         *     output counts towards the quota `storedBytes`. After 429 `quota_exceeded`, report without
+         *     `output`.
+         *
+         *     If `cancelRequested` is true, a user wants the command stopped: stop if that is safe, and
+         *     submit `cancelled`. The refusals are those of extend.
+         */
+        post: operations["reportProgress"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/device/commands/{commandId}/release": {
         parameters: {
             query?: never;
@@ -753,6 +793,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get the progress and the output of a running command
+         * @description Returns what the device has reported with `progress`: the newest `percent` and `message`, and
+         *     the output from the position `since` on. Pass `nextSince` as `since` to read what follows. To
+         *     follow a command, subscribe to the room of its session, and read again on each event
+         *     `command.progress`; without a socket, read once a second until `complete` is true.
+         *
+         *     The gateway keeps the last 256 KiB. If `from` is greater than `since`, the output between
+         *     them is no longer kept. A new claim of the command starts with no output, at a later position
+         *     than that of the earlier claim. After the end of the command, the output stays until
+         *     the command is deleted. It is what the device has reported meanwhile; what it has submitted at
+         *     the end is `result` of the command.
+         *
+         *     The output is text of the device, and may contain control characters: do not pass it to a
+         *     terminal unchanged.
+         */
+        get: operations["getCommandOutput"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel": {
         parameters: {
             query?: never;
@@ -770,8 +847,8 @@ export interface paths {
         /**
          * Cancel a command
          * @description A command that is not claimed becomes `cancelled` immediately. A claimed command stays
-         *     `claimed` with `cancelRequested`. The device is notified in the response to its next extend
-         *     or heartbeat, or immediately over its socket. It then submits `cancelled`, or its result if
+         *     `claimed` with `cancelRequested`. The device is notified in the response to its next extend,
+         *     progress or heartbeat, or immediately over its socket. It then submits `cancelled`, or its result if
          *     it has already finished; read the command to learn which. Cancelling twice does no harm.
          *     409 `command_finished` means that the command has ended in another way.
          */
@@ -1615,6 +1692,30 @@ export interface components {
             /** @description Whether the cancellation of the command was requested. */
             cancelRequested: boolean;
         };
+        /** @description How far a claimed command is. */
+        ProgressRequest: {
+            claimToken: components["schemas"]["ClaimToken"];
+            /** @description The number of the report, one more than that of the report before it of the same claim. */
+            seq: number;
+            /**
+             * Format: double
+             * @description How much of the work is done, in percent.
+             */
+            percent?: number;
+            /** @description What the command is doing, for people. */
+            message?: string;
+            /** @description What the command has printed since the last report, in UTF-8. */
+            output?: string;
+        };
+        /** @description The newest report, and the lease of the command. */
+        ProgressReply: {
+            commandId: components["schemas"]["CommandId"];
+            /** @description The number of the newest report of this claim. */
+            seq: number;
+            leaseRemainingMs: components["schemas"]["LeaseRemainingMs"];
+            /** @description Whether the cancellation of the command was requested. */
+            cancelRequested: boolean;
+        };
         /** @description The claim to release, and why. */
         ReleaseRequest: {
             claimToken: components["schemas"]["ClaimToken"];
@@ -1989,6 +2090,33 @@ export interface components {
             decidedAt: string;
             reason?: components["schemas"]["Reason"];
         };
+        /** @description What the device has reported while it ran the command. */
+        CommandOutput: {
+            /** @description The output from the position `from` on. */
+            output: string;
+            /** @description The position of the first byte of `output` in all output of the command. It is greater than `since` if the output before it is no longer kept. */
+            from: number;
+            /** @description The position after the last byte of `output`. */
+            nextSince: number;
+            /** @description Whether the command has ended, so that no more output follows. */
+            complete: boolean;
+            /**
+             * Format: double
+             * @description How much of the work is done, in percent. Absent if the newest claim has not reported it.
+             */
+            percent?: number;
+            /** @description What the command is doing, for people. Absent if the newest claim has not reported it. */
+            message?: string;
+            /** @description The number of the newest report of the newest claim that has reported. Absent if there is none. */
+            seq?: number;
+            /** @description The number of reports of that claim that did not arrive. Some output is missing then. */
+            missed?: number;
+            /**
+             * Format: date-time
+             * @description The time of the newest report. Absent if there is none.
+             */
+            reportedAt?: string;
+        };
         /** @description The result that the device submitted. Absent before that. */
         CommandResult: {
             /** @description The output of the command. */
@@ -2077,7 +2205,7 @@ export interface components {
          *     `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
          *     `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
          *     `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-         *     `command.expired`. Of a user: `user.cut_off`, which only sockets receive. Values may be added;
+         *     `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
          *     tolerate unknown ones.
          * @example command.proposed
          */
@@ -2757,6 +2885,11 @@ export interface components {
         SessionInPath: components["schemas"]["AnyId"];
         /** @description The id of the command. */
         CommandInPath: components["schemas"]["AnyId"];
+        /**
+         * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
+         * @example 272
+         */
+        OutputPosition: number;
         /** @description The id of the connection. */
         ConnectionInPath: components["schemas"]["AnyId"];
         /**
@@ -3349,6 +3482,62 @@ export interface operations {
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reportProgress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "claimToken": "t4Xn8qLz2vRb6mKc",
+                 *       "seq": 3,
+                 *       "percent": 42.5,
+                 *       "message": "writing block 17 of 40",
+                 *       "output": "block 17 written\n"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProgressRequest"];
+            };
+        };
+        responses: {
+            /** @description The progress is recorded, or was recorded before. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "commandId": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",
+                     *       "seq": 3,
+                     *       "leaseRemainingMs": 48210,
+                     *       "cancelRequested": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProgressReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["InvalidClaimToken"];
+            404: components["responses"]["CommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["LeaseLost"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
         };
@@ -4511,6 +4700,58 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Command"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            404: components["responses"]["SessionOrCommandNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getCommandOutput: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
+                 * @example 272
+                 */
+                since?: components["parameters"]["OutputPosition"];
+            };
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The progress and the output. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "output": "block 17 written\n",
+                     *       "from": 272,
+                     *       "nextSince": 289,
+                     *       "complete": false,
+                     *       "percent": 42.5,
+                     *       "message": "writing block 17 of 40",
+                     *       "seq": 3,
+                     *       "missed": 0,
+                     *       "reportedAt": "2025-11-22T20:16:13.120Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandOutput"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -53,10 +53,13 @@ export class RoomSubscription {
 
   /**
    * Delivers an event to the handler. It ignores an event that was already delivered. It also
-   * ignores an event from a connection on which this subscription has not started.
+   * ignores an event from a connection on which this subscription has not started. The gateway does
+   * not keep events of progress: they have the offset of the event before them.
    */
   deliver(connection: Connection, event: RoomEvent): void {
-    if (this.#closed || this.#connection !== connection || this.#seen.has(event.offset)) return;
+    if (this.#closed || this.#connection !== connection) return;
+    if (event.type === "command.progress") return this.#notify({ kind: "event", event });
+    if (this.#seen.has(event.offset)) return;
     this.#since = event.offset;
     this.#seen.add(event.offset);
     if (this.#seen.size > maxSeenOffsets) this.#seen.delete(this.#seen.values().next().value as string);

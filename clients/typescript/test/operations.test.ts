@@ -26,6 +26,8 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   getDeviceCommand: (c) => c.get("/api/v1/device/commands/{commandId}", claimed),
   extendCommand: (c) =>
     c.post("/api/v1/device/commands/{commandId}/extend", { ...claimed, body: { claimToken, extensionMs: 1000 } }),
+  reportProgress: (c) =>
+    c.post("/api/v1/device/commands/{commandId}/progress", { ...claimed, body: { claimToken, seq: 1, percent: 50 } }),
   releaseCommand: (c) => c.post("/api/v1/device/commands/{commandId}/release", { ...claimed, body: { claimToken } }),
   submitResult: (c) =>
     c.post("/api/v1/device/commands/{commandId}/result", { ...claimed, body: { claimToken, status: "succeeded" } }),
@@ -50,6 +52,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
     c.post("/api/v1/customer/sessions/{sessionId}/commands", { ...session, body: { type: "service.restart" } }),
   listCommands: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands", session),
   getCommand: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}", command),
+  getCommandOutput: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output", command),
   cancelCommand: (c) => c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", command),
   retryCommand: (c) => c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", command),
   decideCommand: (c) =>

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -26,6 +27,8 @@ type Program struct {
 	Args []string
 	Dir  *os.File // the opened working directory; default: the root directory
 	Env  []string // variables to set besides PATH, HOME and LANG
+
+	Live io.Writer // also receives the output while the program runs, and must not block; default: nil, none
 }
 
 // A Result describes how a program ended.
@@ -45,7 +48,8 @@ type Result struct {
 func Run(ctx context.Context, p Program) (Result, error) {
 	var output outputBuffer
 	command := exec.CommandContext(ctx, p.Path, p.Args...)
-	command.Dir, command.Stdout, command.Stderr = "/", &output, &output
+	writer := p.writer(&output)
+	command.Dir, command.Stdout, command.Stderr = "/", writer, writer
 	p.useDescriptors(command)
 	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}, p.Env...)
 	useProcessGroup(command)
@@ -58,6 +62,14 @@ func Run(ctx context.Context, p Program) (Result, error) {
 		result.Code, result.State = command.ProcessState.ExitCode(), command.ProcessState.String()
 	}
 	return result, runError(ctx, err)
+}
+
+// writer returns the writer for the output of the program.
+func (p Program) writer(output *outputBuffer) io.Writer {
+	if p.Live == nil {
+		return output
+	}
+	return io.MultiWriter(output, p.Live)
 }
 
 // useDescriptors makes command run the opened file in the opened directory, because the paths

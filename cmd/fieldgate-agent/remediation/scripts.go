@@ -133,7 +133,7 @@ func (s *Scripts) execute(ctx context.Context, command agent.Command, params par
 	}
 	defer file.Close()
 	result, err := process.Run(ctx, process.Program{
-		Path: params.Name, File: file, Args: params.Args, Dir: s.dir,
+		Path: params.Name, File: file, Args: params.Args, Dir: s.dir, Live: agent.Output(ctx),
 		Env: append(env, settings.CommandID+"="+command.ID, settings.RequestID+"="+command.RequestID),
 	})
 	data := map[string]any{"exitCode": result.Code}
