@@ -42,6 +42,8 @@ var (
 	resultScript  = Scripts.Script("lua/result.lua")
 	settleScript  = Scripts.Script("lua/settle.lua")
 
+	resultConflictScript = Scripts.Script("lua/result_conflict.lua")
+
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
 	reconcileScript = Scripts.Script("lua/reconcile.lua")
 	checkScript     = store.NewCheck(files, "lua/reconcile.lua")

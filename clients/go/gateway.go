@@ -152,8 +152,8 @@ func (g *Gateway) Customer(token TokenSource) *CustomerClient {
 // Register exchanges the activation code of a device for its id and secret. The device must
 // store both where they survive a reboot, because the gateway returns the secret only once. A
 // wrong, used or expired code is refused with [CodeInvalidActivationCode]. If the response is
-// lost, repeat the request with the same [WithIdempotencyKey]: for 15 minutes it returns the
-// same secret.
+// lost, repeat the request with the same [WithIdempotencyKey]: until the device logs in, it returns
+// the same secret.
 func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, options ...CallOption) (RegisteredDevice, error) {
 	return decode[RegisteredDevice](g.requester.registerDevice(ctx, device, options))
 }

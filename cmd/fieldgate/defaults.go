@@ -38,6 +38,7 @@ func defaults() kong.Vars {
 		"body_min_rate":         strconv.Itoa(gateway.DefaultBodyMinRate),
 		"policy":                queue.DefaultPolicy.String(),
 		"retention":             shortDuration(gateway.DefaultRetention),
+		"activation_lifetime":   shortDuration(gateway.DefaultActivationLifetime),
 		"reconcile_interval":    shortDuration(gateway.DefaultReconcileInterval),
 		"reconcile_devices":     strconv.Itoa(gateway.DefaultReconcileDevices),
 		"rate_tenant":           rate(limits.PerTenant).String(),

@@ -29,10 +29,11 @@
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
 --   packed     true if the state is a map of MessagePack
--- Three more fields of the hash belong to the command. "<id>:body" holds what was proposed.
+-- Four more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:aside" holds the time at which the command was
--- quarantined.
+-- quarantined. "<id>:conflict" holds another result that the device submitted after the command had
+-- ended.
 --@include store/base
 --@include store/due
 --@include store/event
@@ -158,6 +159,12 @@ end
 -- quarantined.
 local function aside_field(id)
   return id .. ':aside'
+end
+
+-- conflict_field returns the field of the commands hash that holds another result than the one that
+-- stands.
+local function conflict_field(id)
+  return id .. ':conflict'
 end
 
 -- index_member returns a command's member in the device's index of commands by session.

@@ -105,8 +105,8 @@ func (a *Agent) prepareRegistration(pending *registration) (*registration, error
 	return pending, identity{Registering: pending}.write(a.config.StateFile)
 }
 
-// register sends the registration, and repeats it until the gateway accepts or refuses it. For
-// 15 minutes, the gateway responds to the same idempotency key with the same secret.
+// register sends the registration, and repeats it until the gateway accepts or refuses it. Until the
+// device logs in, the gateway responds to the same idempotency key with the same secret.
 func (a *Agent) register(ctx context.Context, pending *registration) (fieldgate.RegisteredDevice, error) {
 	request := fieldgate.RegisterDeviceRequest{ActivationCode: pending.ActivationCode, Metadata: a.config.Metadata}
 	for delay := (backoff{}); ; {

@@ -55,6 +55,8 @@ export type EventType =
   | "device.suspended"
   | "device.resumed"
   | "device.logins_revoked"
+  | "device.identity_conflict"
+  | "device.identity_resolved"
   | "device.decommissioned"
   | "session.opened"
   | "session.closed"
@@ -71,6 +73,7 @@ export type EventType =
   | "command.cancel_requested"
   | "command.cancelled"
   | "command.expired"
+  | "command.result_conflict"
   | "user.cut_off";
 
 /** The operations that take an `Idempotency-Key`. */
