@@ -62,7 +62,7 @@ func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
 	return Login{DeviceID: c.DeviceID, Token: token, ExpiresIn: idle, ExpiresAt: store.ParseTime(reply.String(2))}, nil
 }
 
-// storedIdentity is what a login reads from a device's record.
+// storedIdentity holds the fields of a device's record that a login reads.
 type storedIdentity struct {
 	device       store.Device
 	secretHash   string // noSecretHash for an unknown device
