@@ -1,15 +1,21 @@
 # The tasks of a developer of Fieldgate. `make` lists them.
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-BUILD    := go build -trimpath -buildvcs=auto -ldflags "-s -w -X github.com/fieldgate/fieldgate/cmd/program.version=$(VERSION)"
+# The programs are static: without cgo, they need no C library of the system.
+BUILD    := CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w -X github.com/fieldgate/fieldgate/cmd/program.version=$(VERSION)"
+BIN      := bin
 # The race detector needs a C compiler.
 RACE     := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 MODULES  := . clients/go
 # The systems for which the agent is built: GOOS/GOARCH, with GOARM if there is one.
 AGENTS   := linux/amd64 linux/arm64 linux/arm/6 linux/arm/7 linux/mipsle linux/riscv64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# The architectures for which packages are built, and the time of the files in them.
+PACKAGES := amd64 arm64
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # The tools have pinned versions and are not dependencies of the program.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+NFPM        := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 # The renderer of /docs and the checksum of its script.
@@ -21,26 +27,36 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents run demo generate test test-go test-kill test-agents test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages image run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu promtool chromium node
+	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers buildah promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/fieldgate and bin/fieldgate-agent.
-	@$(BUILD) -o bin/fieldgate ./cmd/fieldgate
-	@$(BUILD) -o bin/fieldgate-agent ./cmd/fieldgate-agent
+build: ## Build bin/fieldgate and bin/fieldgate-agent, static.
+	@$(BUILD) -o $(BIN)/fieldgate ./cmd/fieldgate
+	@$(BUILD) -o $(BIN)/fieldgate-agent ./cmd/fieldgate-agent
 
 agents: ## Build the agent for all systems, static, into bin/agents.
 	@for system in $(AGENTS); do \
 		set -- $$(echo $$system | tr / ' '); suffix=; [ $$1 = windows ] && suffix=.exe; \
-		GOOS=$$1 GOARCH=$$2 GOARM=$$3 GOMIPS=softfloat CGO_ENABLED=0 \
+		GOOS=$$1 GOARCH=$$2 GOARM=$$3 GOMIPS=softfloat \
 			$(BUILD) -o bin/agents/fieldgate-agent-$$1-$$2$${3:+v$$3}$$suffix ./cmd/fieldgate-agent || exit 1; \
 	done
 
 check-agents: # builds the agent for one system of each kind; the others differ in the processor only
 	@$(MAKE) --no-print-directory agents AGENTS='linux/mipsle darwin/arm64 windows/amd64'
+
+packages: ## Build .deb and .rpm of the gateway and of the agent into bin/packages.
+	@rm -rf bin/packages; for arch in $(PACKAGES); do \
+		GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$arch && \
+		VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" NFPM="$(NFPM)" deploy/packages/build.sh $$arch || exit 1; \
+	done
+
+image: buildah ## Build the image of the gateway, for this machine's architecture.
+	@GOOS=linux $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$(go env GOARCH)
+	@buildah bud --format docker --build-arg TARGETARCH=$$(go env GOARCH) -f deploy/image/Dockerfile -t "fieldgate:$(VERSION)" bin/packages/programs
 
 run: build ## Start a gateway for development and print commands to try.
 	@./bin/fieldgate dev
@@ -51,6 +67,7 @@ demo: build ## Demonstrate the life of a command.
 generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Generate the server and the clients from openapi.yaml.
 	go generate ./...
 	@npm --prefix $(TYPESCRIPT) run --silent generate
+	@FIELDGATE_TEST_WRITE_SAMPLES=yes go test -count=1 -run '^TestSamples_AreWholeFiles$$' ./docs
 
 test: redis jq ## Run all tests; installs redis-server and other packages as root on Debian.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 30m ./...) || exit 1; done
@@ -82,6 +99,21 @@ test-kill: ## Kill the agent a hundred times while it executes commands, alone a
 
 test-agents: agents qemu redis ## Run the agent of each Linux architecture under qemu-user, with a real gateway.
 	@FIELDGATE_TEST_AGENTS="$(CURDIR)/bin/agents" go test -count=1 -timeout 10m -v -run '^TestArchitectures' ./cmd/fieldgate-agent
+
+test-examples: compiler redis ## Compile and run the example devices in C and Python against a gateway that restarts.
+	@FIELDGATE_TEST_EXAMPLES=yes go test -count=1 -timeout 10m ./clients/examples
+
+# The packages are built twice, and must be the same files.
+test-packages: redis packagers ## Install the packages of this machine on a fresh Debian and run an approved command; needs root.
+	@architecture=$$(go env GOARCH); sums=$$(mktemp); \
+	$(MAKE) --no-print-directory packages PACKAGES=$$architecture && (cd bin/packages && sha256sum *.deb *.rpm) > $$sums && \
+	$(MAKE) --no-print-directory packages PACKAGES=$$architecture && (cd bin/packages && sha256sum --check --quiet $$sums) && \
+	FIELDGATE_TEST_PACKAGES="$(CURDIR)/bin/packages" go test -count=1 -timeout 20m ./deploy/packages; \
+	failed=$$?; rm $$sums; exit $$failed
+
+test-image: build redis buildah ## Build the image and run it without rights; needs root.
+	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && mkdir "$$programs/$$(go env GOARCH)" && cp bin/fieldgate "$$programs/$$(go env GOARCH)" && \
+	FIELDGATE_TEST_IMAGE="$$programs" go test -count=1 -timeout 10m ./deploy/image
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
@@ -255,6 +287,34 @@ qemu:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null; \
 	else \
 		echo "these tests need qemu-user-static: install it (Debian: sudo apt-get install qemu-user-static)"; exit 1; \
+	fi
+
+# The example devices in C need libcurl and cJSON.
+compiler:
+	@echo '#include <cjson/cJSON.h>' | cc -E -include curl/curl.h - >/dev/null 2>&1 && command -v python3 >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing a C compiler, libcurl, cJSON and Python for the examples"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev libcurl4-openssl-dev libcjson-dev python3 >/dev/null; \
+	else \
+		echo "these tests need a C compiler, libcurl, cJSON and Python 3: install them (Debian: sudo apt-get install gcc libcurl4-openssl-dev libcjson-dev python3)"; exit 1; \
+	fi
+
+packagers:
+	@command -v mmdebstrap >/dev/null 2>&1 && command -v lintian >/dev/null 2>&1 && command -v rpm >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing mmdebstrap, lintian and rpm for the tests of packages"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap lintian rpm >/dev/null; \
+	else \
+		echo "these tests need root, mmdebstrap, lintian and rpm: install them (Debian: sudo apt-get install mmdebstrap lintian rpm)"; exit 1; \
+	fi
+
+buildah:
+	@command -v buildah >/dev/null 2>&1 && exit 0; \
+	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+		echo "installing buildah for the image"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; \
+	else \
+		echo "the image is built with buildah: install it (Debian: sudo apt-get install buildah)"; exit 1; \
 	fi
 
 # The package is only unpacked: installed, it would start a server on the port of our metrics.

@@ -64,6 +64,7 @@ var runBy = map[string][]string{
 	"queue/lua/settle":             nil,
 
 	"queue/lua/result_conflict":   {"submitResult"},
+	"queue/lua/apply_policy":      {"claimCommands", "submitResult"},
 	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
 
 	"quota/lua/correct_device": nil,

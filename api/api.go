@@ -29,7 +29,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -159,25 +158,21 @@ type edge struct {
 
 func newEdge(config Config) (*edge, error) {
 	setDefaults(&config)
-	document, err := load(config.Spec)
+	publication, err := publicationOf(config.Spec)
 	if err != nil {
-		return nil, fmt.Errorf("reading the contract: %w", err)
+		return nil, err
 	}
 	origins, err := newOrigins(config.AllowedOrigins)
 	if err != nil {
 		return nil, fmt.Errorf("reading the allowed origins: %w", err)
 	}
-	contract, err := newContract(document, config, origins)
+	contract, err := newContract(publication.document, config, origins)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the contract: %w", err)
 	}
 	metrics, err := newMetrics(config.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("registering the HTTP metrics: %w", err)
-	}
-	pages, err := newDocuments(config.Spec, document)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the documentation: %w", err)
 	}
 	console, err := newConsole(config.Console, origins)
 	if err != nil {
@@ -191,7 +186,7 @@ func newEdge(config Config) (*edge, error) {
 		origins:  origins,
 		contract: contract,
 		metrics:  metrics,
-		docs:     pages,
+		docs:     publication.pages,
 		console:  console,
 
 		admitRead:       config.AdmitRead,
@@ -200,9 +195,6 @@ func newEdge(config Config) (*edge, error) {
 }
 
 func setDefaults(config *Config) {
-	if config.Spec == nil {
-		config.Spec = fieldgate.Spec
-	}
 	if config.Confirm == nil {
 		config.Confirm = func(_ context.Context, _ string, err error) error { return err }
 	}
@@ -224,19 +216,4 @@ func setDefaults(config *Config) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-}
-
-// load parses and validates an OpenAPI document. It refuses version 3.1, because the validator
-// would compile the schemas of such a document again for each request. Validation would then
-// cost 40 times as much.
-func load(spec []byte) (*openapi3.T, error) {
-	loader := openapi3.NewLoader()
-	document, err := loader.LoadFromData(spec)
-	if err != nil {
-		return nil, err
-	}
-	if document.IsOpenAPI31OrLater() {
-		return nil, fmt.Errorf("version %s is not supported, only 3.0", document.OpenAPI)
-	}
-	return document, document.Validate(loader.Context, openapi3.DisableExamplesValidation())
 }

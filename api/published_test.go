@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -209,4 +211,42 @@ func TestContract_CostsAtMost130Allocations(t *testing.T) {
 		t.Logf("%s: %.0f allocations", request.name, price)
 		require.LessOrEqual(t, price, 130.0, request.name)
 	}
+}
+
+// TestPublished_RequestsChangeNothing serves requests that violate the contract or need its
+// defaults, on two edges at once. Both share the parsed contract.
+func TestPublished_RequestsChangeNothing(t *testing.T) {
+	t.Parallel()
+	before, err := load(fieldgate.Spec)
+	require.NoError(t, err)
+	refuse := server{
+		claim: func(context.Context, generated.ClaimCommandsRequestObject) (generated.ClaimCommandsResponseObject, error) {
+			return nil, fieldgate.Refuse(fieldgate.CodeUnauthorized, "")
+		},
+		propose: func(context.Context, generated.ProposeCommandRequestObject) (generated.ProposeCommandResponseObject, error) {
+			return nil, fieldgate.Refuse(fieldgate.CodeSessionClosed, "")
+		},
+	}
+
+	var asking sync.WaitGroup
+	for range 2 {
+		asking.Go(func() {
+			ask(t, publishedConfig(refuse), http.MethodPost, claimPath, "{}", jsonLine, authLine)
+			ask(t, publishedConfig(refuse), http.MethodPost, claimPath, `{"limit":0,"more":1}`, jsonLine, authLine)
+			ask(t, publishedConfig(refuse), http.MethodPost, proposePath, `{"type":"service.restart"}`, jsonLine, authLine)
+			ask(t, publishedConfig(refuse), http.MethodGet, "/api/v1/customer/devices?limit=0", "", authLine)
+		})
+	}
+	asking.Wait()
+
+	shared, err := published()
+	require.NoError(t, err)
+	require.True(t, jsonOf(t, before) == jsonOf(t, shared.document), "a request changed the contract")
+}
+
+func jsonOf(t testing.TB, document *openapi3.T) string {
+	t.Helper()
+	text, err := document.MarshalJSON()
+	require.NoError(t, err)
+	return string(text)
 }

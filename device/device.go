@@ -66,6 +66,7 @@ type Device struct {
 // LastHeartbeat is the latest heartbeat of a device.
 type LastHeartbeat struct {
 	Status     string // ok, busy, degraded or error, as reported by the device
+	Reason     string // reason of the status, as reported by the device; may be empty
 	ReceivedAt time.Time
 }
 
@@ -110,7 +111,7 @@ func (r *Registry) decodeFull(id string, fields map[string]string, now time.Time
 		return Device{}, err
 	}
 	if at := store.ParseTime(fields["heartbeat"]); !at.IsZero() {
-		d.LastHeartbeat = &LastHeartbeat{Status: fields["heartbeat_status"], ReceivedAt: at}
+		d.LastHeartbeat = &LastHeartbeat{Status: fields["heartbeat_status"], Reason: fields["heartbeat_reason"], ReceivedAt: at}
 	}
 	if store.ParseTime(fields["session_until"]).After(now) {
 		d.ActiveSessionID = fields[fieldSession]

@@ -14,6 +14,7 @@ type Heartbeat struct {
 	Device          store.Device
 	RequestID       string
 	Status          string // ok, busy, degraded or error
+	Reason          string // reason of the status; may be empty
 	Metrics         map[string]float64
 	FirmwareVersion string // empty if unchanged
 
@@ -38,7 +39,7 @@ func (r *Registry) Heartbeat(ctx context.Context, h Heartbeat) (HeartbeatReply, 
 		return HeartbeatReply{}, err
 	}
 	scope := store.NewScope(h.Device, store.ActorDevice(h.Device.ID), h.RequestID, r.cfg.Retention)
-	args := scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds())
+	args := scope.Args(h.Status, metrics, h.FirmwareVersion, r.cfg.OnlineWithin.Milliseconds(), h.Reason)
 	result, err := r.store.Run(ctx, heartbeatScript, append(h.Device.Keys(), h.Login.Keys(h.Device)...), append(args, h.Login.Args()...)...)
 	h.Login.Note(result)
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 
 func newHeartbeat(b *bench, id string) device.Heartbeat {
 	return device.Heartbeat{
-		Device: b.key(id), RequestID: "req-heartbeat", Status: "busy",
+		Device: b.key(id), RequestID: "req-heartbeat", Status: "degraded", Reason: "the disk is full",
 		Metrics: map[string]float64{"cpuPercent": 12.5, "temperatureCelsius": -4}, FirmwareVersion: "2.9.0",
 	}
 }
@@ -73,13 +73,14 @@ func TestHeartbeat_LatestIsStored(t *testing.T) {
 		require.Nil(t, b.get(r.DeviceID).LastHeartbeat)
 		reply := b.sendHeartbeat(newHeartbeat(b, r.DeviceID))
 		d := b.get(r.DeviceID)
-		require.Equal(t, &device.LastHeartbeat{Status: "busy", ReceivedAt: reply.ServerTime}, d.LastHeartbeat)
+		require.Equal(t, &device.LastHeartbeat{Status: "degraded", Reason: "the disk is full", ReceivedAt: reply.ServerTime}, d.LastHeartbeat)
 		require.Equal(t, map[string]float64{"cpuPercent": 12.5, "temperatureCelsius": -4}, d.Metrics)
 		require.Equal(t, "2.9.0", d.FirmwareVersion)
 
 		b.sendHeartbeat(device.Heartbeat{Device: b.key(r.DeviceID), Status: "ok"})
 		d = b.get(r.DeviceID)
 		require.Equal(t, "ok", d.LastHeartbeat.Status)
+		require.Empty(t, d.LastHeartbeat.Reason, "the reason of the earlier status is kept")
 		require.Empty(t, d.Metrics, "the metrics were not replaced")
 		require.Equal(t, "2.9.0", d.FirmwareVersion, "an empty version must not replace the last one")
 	})

@@ -35,8 +35,8 @@ func (b *bench) act(p device.Principal) {
 func (b *bench) identityEvents(id string) (found []string) {
 	b.t.Helper()
 	for _, event := range b.events(id) {
-		if kind := event.Values["type"].(string); strings.HasPrefix(kind, "device.identity_") {
-			found = append(found, kind+" "+event.Values["data"].(string))
+		if strings.HasPrefix(event.Type, "device.identity_") {
+			found = append(found, event.Type+" "+event.Data)
 		}
 	}
 	return found

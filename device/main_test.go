@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
@@ -196,10 +195,13 @@ func (b *bench) shift(key string, d time.Duration) {
 }
 
 // events returns the timeline of a device, oldest first.
-func (b *bench) events(id string) (timeline []redis.XMessage) {
+func (b *bench) events(id string) (timeline []store.Event) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, c store.Client) (err error) {
-		timeline, err = c.XRange(ctx, b.key(id).TimelineKey(), "-", "+").Result()
+		entries, err := c.XRange(ctx, b.key(id).TimelineKey(), "-", "+").Result()
+		for _, entry := range entries {
+			timeline = append(timeline, store.ParseEvent(entry))
+		}
 		return err
 	})
 	return timeline
@@ -208,7 +210,7 @@ func (b *bench) events(id string) (timeline []redis.XMessage) {
 func (b *bench) eventTypes(id string) (types []string) {
 	b.t.Helper()
 	for _, event := range b.events(id) {
-		types = append(types, event.Values["type"].(string))
+		types = append(types, event.Type)
 	}
 	return types
 }

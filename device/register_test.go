@@ -41,11 +41,11 @@ func TestRegister_EmitsEvent(t *testing.T) {
 		registered := b.registered()
 		events := b.events(registered.DeviceID)
 		require.Len(t, events, 1)
-		event := events[0].Values
-		require.Equal(t, "device.registered", event["type"])
-		require.Equal(t, "device:"+registered.DeviceID, event["actor"])
-		require.Equal(t, "req-register", event["request"])
-		require.JSONEq(t, `{"model":"PX-400","firmwareVersion":"2.8.1","address":"192.0.2.7"}`, event["data"].(string))
+		event := events[0]
+		require.Equal(t, "device.registered", event.Type)
+		require.Equal(t, "device:"+registered.DeviceID, event.Actor)
+		require.Equal(t, "req-register", event.Request)
+		require.JSONEq(t, `{"model":"PX-400","firmwareVersion":"2.8.1","address":"192.0.2.7"}`, event.Data)
 	})
 }
 

@@ -68,9 +68,9 @@ func TestAdminRequest_EventHasActorAndReason(t *testing.T) {
 		require.NoError(t, revoke(b, r.DeviceID))
 		b.decommission(r.DeviceID)
 		for _, event := range b.events(r.DeviceID)[1:] {
-			require.Equal(t, "user:"+admin, event.Values["actor"])
-			require.Equal(t, "req-admin", event.Values["request"])
-			require.JSONEq(t, `{"reason":"because"}`, event.Values["data"].(string))
+			require.Equal(t, "user:"+admin, event.Actor)
+			require.Equal(t, "req-admin", event.Request)
+			require.JSONEq(t, `{"reason":"because"}`, event.Data)
 		}
 	})
 }

@@ -21,6 +21,7 @@ import (
 //	<!-- schema: Problem -->    JSON that matches a schema of openapi.yaml
 //	<!-- frame: claim -->       JSON that matches a frame of asyncapi.yaml
 //	<!-- typescript -->         compiled and run in clients/typescript/test/readme.test.ts
+//	<!-- file: c/client.c -->   the whole file of clients/examples, which make generate copies
 //
 // All other shell and Go samples of a file are run in order, in one shell.
 type sample struct {
@@ -97,6 +98,8 @@ func TestSamples_AreTestedOrHaveReason(t *testing.T) {
 				require.Equal(t, "alerts", s.annotation, at)
 			case "ts":
 				require.Equal(t, "typescript", s.annotation, at)
+			case "c", "python":
+				require.Regexp(t, `^file: `, s.annotation, at) // see TestSamples_AreWholeFiles
 			case "sql":
 				require.True(t, s.isRehearsed(), at)
 			default:
@@ -106,4 +109,32 @@ func TestSamples_AreTestedOrHaveReason(t *testing.T) {
 	}
 	require.Greater(t, all, 30)
 	require.LessOrEqual(t, skipped, 6, "most samples must run")
+}
+
+// fileSample matches a sample that is a file of clients/examples: the annotation with the name of
+// the file, the first line of the block, and the content.
+var fileSample = regexp.MustCompile("(?s)(<!-- file: (\\S+) -->\n```\\w+\n)(.*?)(```\n)")
+
+// TestSamples_AreWholeFiles requires that each sample that names a file has its content.
+// FIELDGATE_TEST_WRITE_SAMPLES=yes copies the files into the guides.
+func TestSamples_AreWholeFiles(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, guide := range sampledFiles(t) {
+		text, err := os.ReadFile(guide)
+		require.NoError(t, err)
+		updated := fileSample.ReplaceAllStringFunc(string(text), func(block string) string {
+			found++
+			parts := fileSample.FindStringSubmatch(block)
+			content, err := os.ReadFile(filepath.Join("../clients/examples", parts[2]))
+			require.NoError(t, err)
+			return parts[1] + string(content) + parts[4]
+		})
+		if os.Getenv("FIELDGATE_TEST_WRITE_SAMPLES") != "" && updated != string(text) {
+			require.NoError(t, os.WriteFile(guide, []byte(updated), 0o600))
+		} else {
+			require.True(t, updated == string(text), "%s differs from clients/examples: make generate", guide)
+		}
+	}
+	require.Equal(t, 6, found)
 }

@@ -55,12 +55,9 @@ func (e *Eraser) collectCommands(ctx context.Context, d store.Device, found *rec
 		return err
 	}
 	for ids := range slices.Chunk(found.commands, readBatch) {
-		results, err := e.resultsOf(ctx, ids)
-		if err != nil {
+		if err := e.addResults(ctx, d, ids, found); err != nil {
 			return err
 		}
-		found.results += len(results)
-		found.keys = append(found.keys, results...)
 	}
 	return nil
 }
@@ -86,24 +83,32 @@ func (e *Eraser) commandsOf(ctx context.Context, d store.Device) (ids []string, 
 	}
 }
 
-// resultsOf returns the keys of the results that some commands have.
-func (e *Eraser) resultsOf(ctx context.Context, ids []string) (keys []string, err error) {
-	results := make([]*redis.IntCmd, len(ids))
-	err = e.cfg.Store.Do(ctx, "erase_results", func(ctx context.Context, c store.Client) error {
+// addResults counts the results that some commands have, and adds the keys of those under a key of
+// their own.
+func (e *Eraser) addResults(ctx context.Context, d store.Device, ids []string, found *records) error {
+	keys, fields := make([]*redis.IntCmd, len(ids)), make([]*redis.BoolCmd, len(ids))
+	err := e.cfg.Store.Do(ctx, "erase_results", func(ctx context.Context, c store.Client) error {
 		_, err := c.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for i, id := range ids {
-				results[i] = pipe.Exists(ctx, store.ResultKey(id))
+				keys[i] = pipe.Exists(ctx, store.ResultKey(id))
+				fields[i] = pipe.HExists(ctx, d.CommandsKey(), id+":result")
 			}
 			return nil
 		})
 		return err
 	})
-	for i, result := range results {
-		if err == nil && result.Val() == 1 {
-			keys = append(keys, store.ResultKey(ids[i]))
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if keys[i].Val() == 1 {
+			found.keys = append(found.keys, store.ResultKey(id))
+		}
+		if keys[i].Val() == 1 || fields[i].Val() {
+			found.results++
 		}
 	}
-	return keys, err
+	return nil
 }
 
 // collectLogins finds the logins, and the activation code of a device that has one.

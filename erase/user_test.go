@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
@@ -85,16 +84,18 @@ func (p *people) decide(user *client.CustomerClient, c client.Command, approved 
 }
 
 // streams returns the timeline and the event stream, without the names of alice.
-func (p *people) streams(server *storetest.Server) (all [][]redis.XMessage) {
+func (p *people) streams(server *storetest.Server) (all [][]store.Event) {
 	p.t.Helper()
 	for _, key := range []string{store.Device{Tenant: p.tenant, ID: p.device.ID}.TimelineKey(), store.Tenant(p.tenant).StreamKey()} {
-		events, err := server.Client(p.t).XRange(context.Background(), key, "-", "+").Result()
+		entries, err := server.Client(p.t).XRange(context.Background(), key, "-", "+").Result()
 		require.NoError(p.t, err)
-		for _, e := range events {
-			if e.Values["actor"] == "user:alice" {
-				delete(e.Values, "name")
-				delete(e.Values, "email")
+		var events []store.Event
+		for _, entry := range entries {
+			e := store.ParseEvent(entry)
+			if e.Actor == "user:alice" {
+				e.Name, e.Email = "", ""
 			}
+			events = append(events, e)
 		}
 		all = append(all, events)
 	}
@@ -130,7 +131,7 @@ func TestUser_LeavesNoName(t *testing.T) {
 	events := 0
 	for _, stream := range mine.streams(server) {
 		for _, e := range stream {
-			if e.Values["actor"] == "user:alice" {
+			if e.Actor == "user:alice" {
 				events++
 			}
 		}
@@ -249,10 +250,10 @@ func TestUser_LosesNoEventOfGateway(t *testing.T) {
 		}
 	}
 	for _, events := range mine.streams(server) {
-		found := map[any]bool{}
+		found := map[string]bool{}
 		for _, e := range events {
-			if e.Values["type"] == "command.proposed" {
-				found[e.Values["command"]] = true
+			if e.Type == "command.proposed" {
+				found[e.Command] = true
 			}
 		}
 		require.Len(t, found, proposals+3)

@@ -51,6 +51,9 @@ var allowedImports = map[string]string{
 	"erase":               ". customer device queue realtime session store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
 	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers queue quota ratelimit refusal session store",
+	"clients/examples":    "", // contains tests only
+	"deploy/image":        "", // contains tests only
+	"deploy/packages":     "", // contains tests only
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only

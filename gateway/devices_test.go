@@ -47,7 +47,7 @@ func TestDevice_ShowsWhatOwnerAndDeviceReported(t *testing.T) {
 		require.Equal(t, made.Device.ID, registered.DeviceID)
 		device := g.Device(registered.DeviceID, registered.DeviceSecret)
 		pulse, err := device.Heartbeat(t.Context(), client.HeartbeatRequest{
-			Status: client.HeartbeatStatusDegraded, Metrics: client.Metrics{"cpuPercent": 12.5}, FirmwareVersion: "1.1",
+			Status: client.HeartbeatStatusDegraded, Reason: "the disk is full", Metrics: client.Metrics{"cpuPercent": 12.5}, FirmwareVersion: "1.1",
 		})
 		require.NoError(t, err)
 		require.Positive(t, pulse.NextHeartbeatMs)
@@ -57,6 +57,7 @@ func TestDevice_ShowsWhatOwnerAndDeviceReported(t *testing.T) {
 		require.Equal(t, client.DeviceStatusActive, seen.Status)
 		require.Equal(t, client.DevicePresenceOnline, seen.Presence)
 		require.Equal(t, client.HeartbeatStatusDegraded, seen.LastHeartbeat.Status)
+		require.Equal(t, "the disk is full", seen.LastHeartbeat.Reason)
 		require.Equal(t, client.Metrics{"cpuPercent": 12.5}, seen.Metrics)
 		require.Equal(t, []string{"PX-400", "1.1", "PX4-1", "Hall B"}, []string{seen.Model, seen.FirmwareVersion, seen.ExternalID, seen.Location})
 	})

@@ -161,6 +161,7 @@ func (g *Gateway) assemble() error {
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
 	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(readLimit(runtime.GOMAXPROCS(0)), readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
+	measureInstance(g.registry, g.health, g.store)
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})
 	g.hub = g.newHub()
 	g.cutOffs = customer.NewCutOffs(customer.CutOffConfig{
@@ -187,7 +188,7 @@ func (g *Gateway) issuerSecret() []byte {
 func (g *Gateway) newHub() *realtime.Hub {
 	cfg := g.cfg.Sockets
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
-	cfg.SocketQuota = g.cfg.Quotas.Sockets
+	cfg.SocketQuota, cfg.FrameTypes = g.cfg.Quotas.Sockets, handlers.FrameTypes()
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
 	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
@@ -179,16 +181,70 @@ func measureProblems(registry prometheus.Registerer) func(problem store.Problem,
 	}, []string{"problem"})
 	registry.MustRegister(problems)
 	record := func(problem store.Problem, found bool) {
-		value := 0.0
-		if found {
-			value = 1
-		}
-		problems.WithLabelValues(string(problem)).Set(value)
+		problems.WithLabelValues(string(problem)).Set(oneIf(found))
 	}
 	for _, problem := range store.Problems {
 		record(problem, false)
 	}
 	return record
+}
+
+// measureInstance exports the build of an instance, its readiness and the lag of its sweeper.
+func measureInstance(registry prometheus.Registerer, health *handlers.Health, s *store.Store) {
+	registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_build_info", Help: "Always 1; the labels describe the build of this instance.",
+			ConstLabels: prometheus.Labels{"version": health.Version, "commit": handlers.BuildCommit(), "goversion": runtime.Version()},
+		}, func() float64 { return 1 }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_ready", Help: "Whether /readyz of this instance returns 200 (1) or 503 (0).",
+		}, func() float64 { return oneIf(health.Ready(context.Background())) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "fieldgate_sweep_lag_seconds",
+			Help: "Time by which this instance applies deadlines too late, or since its last sweep if that is longer.",
+		}, func() float64 { return s.SweepLag().Seconds() }),
+		poolCollector{s},
+	)
+}
+
+func oneIf(condition bool) float64 {
+	if condition {
+		return 1
+	}
+	return 0
+}
+
+// poolCollector exports the statistics of the connections to Redis.
+type poolCollector struct{ store *store.Store }
+
+var (
+	poolConnections = prometheus.NewDesc(poolConnectionsOpts.Name, poolConnectionsOpts.Help, []string{"pool", "state"}, nil)
+	poolTimeouts    = prometheus.NewDesc(poolTimeoutsOpts.Name, poolTimeoutsOpts.Help, []string{"pool"}, nil)
+)
+
+var poolConnectionsOpts = prometheus.GaugeOpts{
+	Name: "fieldgate_redis_connections",
+	Help: "Open connections to Redis, by pool (scripts or reads) and state (idle or used).",
+}
+
+var poolTimeoutsOpts = prometheus.CounterOpts{
+	Name: "fieldgate_redis_pool_timeouts_total",
+	Help: "Round trips to Redis that got no connection in time, by pool.",
+}
+
+// Describe implements prometheus.Collector.
+func (c poolCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- poolConnections
+	descriptions <- poolTimeouts
+}
+
+// Collect implements prometheus.Collector.
+func (c poolCollector) Collect(metrics chan<- prometheus.Metric) {
+	for pool, stats := range c.store.Pools() {
+		metrics <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(stats.IdleConns), pool, "idle")
+		metrics <- prometheus.MustNewConstMetric(poolConnections, prometheus.GaugeValue, float64(stats.TotalConns-stats.IdleConns), pool, "used")
+		metrics <- prometheus.MustNewConstMetric(poolTimeouts, prometheus.CounterValue, float64(stats.Timeouts), pool)
+	}
 }
 
 // metricsServer returns the server of the metrics. It has a listener of its own, so that

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,6 +57,49 @@ func TestMetrics_CountRequestsAndTransitions(t *testing.T) {
 	}
 	require.Contains(t, metrics, "go_goroutines")
 	require.Contains(t, metrics, "process_resident_memory_bytes")
+}
+
+func TestMetrics_DescribeInstance(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()), func(cfg *gateway.Config) { cfg.Version = "1.2.3" })
+	built := regexp.MustCompile(`^fieldgate_build_info\{commit=".+",goversion="go.+",version="1\.2\.3"\}$`)
+	isBuild := func(series string) bool { return built.MatchString(series) }
+	require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(g.Metrics(t))), isBuild))
+	eventually(t, func() bool { return g.Metrics(t)["fieldgate_ready"] == 1 }, "the instance is not ready")
+	require.Less(t, g.Metrics(t)["fieldgate_sweep_lag_seconds"], 30.0)
+	require.Contains(t, g.Metrics(t), `fieldgate_redis_connections{pool="scripts",state="idle"}`)
+	require.Zero(t, g.Metrics(t)[`fieldgate_redis_pool_timeouts_total{pool="reads"}`])
+	server.Signal(t, syscall.SIGSTOP)
+	eventually(t, func() bool { return g.Metrics(t)["fieldgate_ready"] == 0 }, "the instance is ready without Redis")
+	eventually(t, func() bool { return g.Metrics(t)["fieldgate_sweep_lag_seconds"] > 4 }, "nobody sees that nothing is swept")
+}
+
+// TestMetrics_CountFrames sends frames of known and unknown types, which a client chooses freely.
+func TestMetrics_CountFrames(t *testing.T) {
+	t.Parallel()
+	g := gatewaytest.Start(t)
+	f := newFleet(t, g)
+	socket := f.deviceSocket(t, g)
+	for _, kind := range []string{"ping", "extend", "a-type-of-my-own", "another-one"} {
+		socket.Send(kind, map[string]any{})
+	}
+	want := map[string]float64{
+		`fieldgate_frames_total{code="ok",type="ping"}`:                  1,
+		`fieldgate_frames_total{code="validation_failed",type="extend"}`: 1,
+		`fieldgate_frames_total{code="validation_failed",type="other"}`:  2,
+		`fieldgate_frames_total{code="ok",type="claim"}`:                 0,
+		`fieldgate_frame_duration_seconds_count{type="other"}`:           2,
+	}
+	eventually(t, func() bool {
+		metrics := g.Metrics(t)
+		for series, n := range want {
+			if metrics[series] != n {
+				return false
+			}
+		}
+		return true
+	}, "the frames are not counted")
 }
 
 // TestMetrics_CountersAreZeroFromStart reads the counters before anything was counted. The

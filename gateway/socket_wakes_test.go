@@ -59,3 +59,18 @@ func TestSubscribe_StartsAtNewestEventOfIdleFeed(t *testing.T) {
 	c := f.claim(t)
 	require.Equal(t, "command.claimed", s.Event().Type, c.ID)
 }
+
+// TestSubscribe_ReadsBoundsOfStreamOnce subscribes for the first time on an instance, after an offset.
+func TestSubscribe_ReadsBoundsOfStreamOnce(t *testing.T) {
+	t.Parallel()
+	g := startWithoutSweeps(t)
+	f := newFleet(t, g)
+	f.propose(t, auto)
+	s := f.customerSocket(t, g)
+	reads := func() float64 { return g.Metrics(t)[`fieldgate_redis_duration_seconds_count{name="event_bounds"}`] }
+
+	require.True(t, s.Subscribe("tenant", "0-0").Resumed)
+
+	require.EqualValues(t, 1, reads())
+	require.Equal(t, "device.registered", s.Event().Type)
+}

@@ -1319,6 +1319,9 @@ type HeartbeatRequest struct {
 	// Example: {"cpuPercent":12.5,"temperatureCelsius":41}
 	Metrics Metrics `json:"metrics,omitempty,omitzero"`
 
+	// Reason The reason of the status, in words, for the users who look at the device.
+	Reason string `json:"reason,omitempty,omitzero"`
+
 	// Status The device's assessment of its own state. It is shown to users and has no other effect.
 	Status HeartbeatStatus `json:"status"`
 }
@@ -1358,6 +1361,9 @@ type IssueTicketRequest struct {
 
 // LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 type LastHeartbeat struct {
+	// Reason The reason of the status, in words, for the users who look at the device.
+	Reason string `json:"reason,omitempty,omitzero"`
+
 	// ReceivedAt The time at which the heartbeat arrived.
 	ReceivedAt fieldgate.Timestamp `json:"receivedAt"`
 

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/fieldgate/fieldgate"
@@ -136,13 +137,15 @@ func (s *Server) ListApprovals(ctx context.Context, r generated.ListApprovalsReq
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListApprovals200JSONResponse(approvalListOf(list, next, p, s.approvals.Check(p))), nil
+	caller := s.approvals.Check(p)
+	refused := func(c queue.Command) error { return cmp.Or(caller, s.queue.CheckPolicy(c.Type)) }
+	return generated.ListApprovals200JSONResponse(approvalListOf(list, next, p, refused)), nil
 }
 
-// approvalListOf converts the list of approvals for p. refused is the error with which an
-// approval with the token of p is refused, or nil.
-func approvalListOf(list []queue.Command, next string, p customer.Principal, refused error) generated.CommandList {
-	items := convert(list, func(c queue.Command) generated.Command { return pendingCommandOf(c, p, refused) })
+// approvalListOf converts the list of approvals for p. refused returns the error with which an
+// approval by p is refused for another reason than role and proposer, or nil.
+func approvalListOf(list []queue.Command, next string, p customer.Principal, refused func(queue.Command) error) generated.CommandList {
+	items := convert(list, func(c queue.Command) generated.Command { return pendingCommandOf(c, p, refused(c)) })
 	return generated.CommandList{Items: items, NextCursor: next}
 }
 

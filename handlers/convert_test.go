@@ -38,7 +38,7 @@ var (
 		"MayDecide": "ListApprovals only", "WhyNot": "ListApprovals only",
 	}
 	onlyOneDevice = map[string]string{
-		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "Metrics": "GetDevice only",
+		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "LastHeartbeat.Reason": "GetDevice only", "Metrics": "GetDevice only",
 		"ActiveSessionID": "GetDevice only", "PendingCommands": "GetDevice only",
 	}
 	onlyOneSession = map[string]string{
@@ -64,9 +64,9 @@ func commandResponses() []response {
 	c := filled[queue.Command]()
 	proposer, viewer := customer.Principal{UserID: c.UserID, Role: customer.Approver}, customer.Principal{}
 	approver := customer.Principal{UserID: "approver", Role: customer.Approver}
-	commands := []queue.Command{c}
+	commands, allowed := []queue.Command{c}, func(queue.Command) error { return nil }
 	approvals := func(p customer.Principal) any {
-		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p, nil))
+		return generated.ListApprovals200JSONResponse(approvalListOf(commands, "next", p, allowed))
 	}
 	return []response{
 		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},

@@ -202,7 +202,7 @@ func deviceDetailOf(d device.Device) generated.Device {
 	detail.PendingCommands = &pending
 	if d.LastHeartbeat != nil {
 		detail.LastHeartbeat = generated.LastHeartbeat{
-			Status: generated.HeartbeatStatus(d.LastHeartbeat.Status), ReceivedAt: fieldgate.At(d.LastHeartbeat.ReceivedAt),
+			Status: generated.HeartbeatStatus(d.LastHeartbeat.Status), Reason: d.LastHeartbeat.Reason, ReceivedAt: fieldgate.At(d.LastHeartbeat.ReceivedAt),
 		}
 	}
 	return detail

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/oapi-codegen/runtime"
@@ -23,6 +25,13 @@ type frames map[string]*schema.Schema
 var frameTypes = []string{
 	"claim", "extend", "release", "result", "heartbeat", "subscribe", "unsubscribe", "refresh",
 }
+
+// FrameTypes returns the types of the frames of both sockets, except ping.
+func FrameTypes() []string { return slices.Clone(frameTypes) }
+
+// publishedFrames returns the schemas of asyncapi.yaml. They are loaded once in a process, because
+// that takes a tenth of a second. All servers share them, and nothing changes them.
+var publishedFrames = sync.OnceValues(func() (frames, error) { return newFrames(fieldgate.SocketSpec, fieldgate.Spec) })
 
 // newFrames loads the schemas of all frame types.
 func newFrames(sockets, requests []byte) (frames, error) {

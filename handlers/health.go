@@ -125,14 +125,21 @@ func healthAt(now time.Time) generated.Health {
 
 // GetReadiness reports whether a load balancer should send requests to this instance.
 func (s *Server) GetReadiness(ctx context.Context, _ generated.GetReadinessRequestObject) (generated.GetReadinessResponseObject, error) {
-	redis, storeUsable := s.health.checkStore(ctx)
-	issuer, issuerUsable := s.health.checkIssuer()
-	readiness := readinessOf(redis, issuer, storeUsable && issuerUsable, s.health.draining.Load())
+	readiness := s.health.readiness(ctx)
 	if !readiness.Ready {
 		return generated.GetReadiness503JSONResponse(readiness), nil
 	}
 	return generated.GetReadiness200JSONResponse(readiness), nil
 }
+
+func (h *Health) readiness(ctx context.Context) generated.Readiness {
+	redis, storeUsable := h.checkStore(ctx)
+	issuer, issuerUsable := h.checkIssuer()
+	return readinessOf(redis, issuer, storeUsable && issuerUsable, h.draining.Load())
+}
+
+// Ready reports whether a load balancer should send requests to the instance.
+func (h *Health) Ready(ctx context.Context) bool { return h.readiness(ctx).Ready }
 
 func readinessOf(redis, issuer generated.DependencyCheck, usable, draining bool) generated.Readiness {
 	return generated.Readiness{
@@ -184,6 +191,9 @@ func servicesOf(redis, issuer generated.DependencyCheck, info store.Info) genera
 		Supabase: generated.ServiceStatus{Ok: issuer.Ok, LatencyMs: issuer.LatencyMs, Error: issuer.Error},
 	}
 }
+
+// BuildCommit returns the commit that the binary was built from, or "unknown".
+func BuildCommit() string { return build().Commit }
 
 // build returns the build information that the Go toolchain recorded in the binary.
 func build() generated.Build {

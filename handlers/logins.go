@@ -88,7 +88,7 @@ func (s *Server) SendHeartbeat(ctx context.Context, r generated.SendHeartbeatReq
 func heartbeatFrom(ctx context.Context, r generated.SendHeartbeatRequestObject) device.Heartbeat {
 	p, _ := device.FromContext(ctx)
 	return device.Heartbeat{
-		Device: p.Device(), Login: p.Login, RequestID: request.ID(ctx), Status: string(r.Body.Status),
+		Device: p.Device(), Login: p.Login, RequestID: request.ID(ctx), Status: string(r.Body.Status), Reason: r.Body.Reason,
 		Metrics: r.Body.Metrics, FirmwareVersion: r.Body.FirmwareVersion,
 	}
 }

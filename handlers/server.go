@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
@@ -46,11 +45,6 @@ type Config struct {
 	// WrongCode is called for each registration that is refused because of its activation
 	// code. Default: nothing is done.
 	WrongCode func(ctx context.Context)
-
-	// Spec and SocketSpec are the contracts against which frames are validated. Default:
-	// fieldgate.Spec and fieldgate.SocketSpec.
-	Spec       []byte
-	SocketSpec []byte
 }
 
 // Server implements the generated server interface. It has no state of its own.
@@ -75,19 +69,13 @@ var _ generated.StrictServerInterface = (*Server)(nil)
 
 // New returns a server. It returns an error if the contract has no schema for a frame.
 func New(cfg Config) (*Server, error) {
-	if cfg.Spec == nil {
-		cfg.Spec = fieldgate.Spec
-	}
-	if cfg.SocketSpec == nil {
-		cfg.SocketSpec = fieldgate.SocketSpec
-	}
 	if cfg.LimitTenant == nil {
 		cfg.LimitTenant = func(context.Context, string, int) error { return nil }
 	}
 	if cfg.WrongCode == nil {
 		cfg.WrongCode = func(context.Context) {}
 	}
-	frames, err := newFrames(cfg.SocketSpec, cfg.Spec)
+	frames, err := publishedFrames()
 	if err != nil {
 		return nil, fmt.Errorf("preparing the frames of sockets: %w", err)
 	}

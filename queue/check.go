@@ -133,7 +133,7 @@ func (q *Queue) readTimeline(ctx context.Context, d store.Device) (timeline, err
 			return timeline{}, err
 		}
 		for _, entry := range entries {
-			t.add(entry)
+			t.add(store.ParseEvent(entry))
 		}
 		if len(entries) < timelineBatch {
 			return t, nil
@@ -143,27 +143,22 @@ func (q *Queue) readTimeline(ctx context.Context, d store.Device) (timeline, err
 }
 
 // add adds one event of the timeline.
-func (t *timeline) add(entry redis.XMessage) {
-	field := func(name string) string {
-		text, _ := entry.Values[name].(string)
-		return text
-	}
-	t.begin = min(t.begin, store.ParseTime(field("time")).UnixMilli())
-	id := field("command")
-	if id == "" {
+func (t *timeline) add(event store.Event) {
+	t.begin = min(t.begin, store.ParseTime(event.Time).UnixMilli())
+	if event.Command == "" {
 		return
 	}
-	e, found := t.commands[id]
+	e, found := t.commands[event.Command]
 	if !found {
 		e.statuses = map[Status]bool{}
 	}
-	for _, status := range statusesAfter(field("type")) {
+	for _, status := range statusesAfter(event.Type) {
 		e.statuses[status] = true
 	}
-	if field("type") == "command.claimed" {
+	if event.Type == "command.claimed" {
 		e.claims++
 	}
-	t.commands[id] = e
+	t.commands[event.Command] = e
 }
 
 // statusesAfter returns the statuses that a command may have after an event of this type.

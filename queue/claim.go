@@ -106,17 +106,17 @@ var errTooManyWaiting = &fieldgate.Error{
 // claimed is the reply of one run of claim.lua.
 type claimed struct {
 	leases     []Lease
-	setAside   int   // number of commands that were claimed and set aside
+	takenBack  int   // number of commands that were claimed and may not run
 	ready      int64 // number of commands that can still be claimed, or more
 	maxWaiting int64 // the tenant's limit of waiting claims; zero: no limit
 }
 
 // claim runs claim.lua until it returns a command that may run, or none. A command that may not
-// run is set aside, so that the next one is first.
+// run is taken back, so that the next one is first.
 func (q *Queue) claim(ctx context.Context, r ClaimRequest) (claimed, error) {
 	for {
 		c, err := q.claimOnce(ctx, r)
-		if err != nil || len(c.leases) > 0 || c.setAside == 0 {
+		if err != nil || len(c.leases) > 0 || c.takenBack == 0 {
 			return c, err
 		}
 	}
@@ -143,12 +143,12 @@ func (q *Queue) claimOnce(ctx context.Context, r ClaimRequest) (claimed, error) 
 		return claimed{}, err
 	}
 	q.noteQuarantined(ctx, reply.String(4))
-	leases, setAside := q.leases(ctx, r, reply[min(6, len(reply)):], reply.Int(2), tokens)
+	leases, takenBack := q.leases(ctx, r, reply[min(6, len(reply)):], reply.Int(2), tokens)
 	if ctx.Err() != nil && r.IdempotencyKey == "" {
 		q.releaseAll(ctx, r, leases)
 		return claimed{}, ctx.Err()
 	}
-	return claimed{leases: leases, setAside: setAside, ready: reply.Int(3), maxWaiting: q.maxWaiting(reply.String(5))}, nil
+	return claimed{leases: leases, takenBack: takenBack, ready: reply.Int(3), maxWaiting: q.maxWaiting(reply.String(5))}, nil
 }
 
 // maxWaiting returns the limit of waiting claims of a tenant. Its own limit is empty if the
@@ -175,29 +175,30 @@ func (q *Queue) claimArgs(r ClaimRequest, t claimTokens) (keys []string, args []
 	return keys, append(args, r.Login.Args(t.args...)...), nil
 }
 
-// leases decodes the commands that a script has claimed at the time now, in Unix ms. It sets aside a
-// command whose record was changed, and returns their number. It skips a command whose record
-// cannot be decoded. That command stays claimed until its lease ends, so that it does not block the
-// commands behind it.
-func (q *Queue) leases(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (leases []Lease, setAside int) {
+// leases decodes the commands that a script has claimed at the time now, in Unix ms. It takes back
+// those that may not run, and returns their number: the record was changed, or the policy does not
+// let the command run any more. It skips a command whose record cannot be decoded. That command
+// stays claimed until its lease ends, so that it does not block the commands behind it.
+func (q *Queue) leases(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (leases []Lease, takenBack int) {
 	for i := range claimed {
 		lease, err := q.lease(ctx, request, claimed.List(i), now, t)
-		if errors.Is(err, errSetAside) {
-			setAside++
+		if errors.Is(err, errTakenBack) {
+			takenBack++
 			continue
 		}
 		if err != nil {
 			q.metrics.quarantined.Inc()
-			q.log.ErrorContext(ctx, "skipped a claimed command that cannot be read", "command", claimed.List(i).String(0), "error", err)
+			q.log.ErrorContext(ctx, "skipped a claimed command", "command", claimed.List(i).String(0), "error", err)
 			continue
 		}
 		leases = append(leases, lease)
 	}
-	return leases, setAside
+	return leases, takenBack
 }
 
-// errSetAside is returned for a command that was claimed and is in the quarantine now.
-var errSetAside = errors.New("the command was set aside")
+// errTakenBack is returned for a command that was claimed and may not run. The command is not
+// claimed any more.
+var errTakenBack = errors.New("the command was taken back")
 
 // lease decodes and verifies a claimed command in a script's reply: its id, state, body and stored
 // claim token.
@@ -209,13 +210,16 @@ func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.R
 	}
 	if err := q.verify(r, s); err != nil {
 		if q.setAside(ctx, r, s, request.RequestID) {
-			err = errSetAside
+			err = errTakenBack
 		}
 		return Lease{}, err
 	}
 	c, err := r.command(s)
 	if err != nil {
 		return Lease{}, err
+	}
+	if mode := q.mayStillRun(s, c.Type); mode != Auto {
+		return Lease{}, q.applyPolicy(ctx, r, s, mode, request.RequestID)
 	}
 	token, err := t.of(s.Token, claimed.String(3), request.Device)
 	if err != nil {

@@ -29,8 +29,8 @@ type Decision struct {
 	Digest   string // digest of the command that the user saw; empty means that Decide does not check it
 }
 
-// Decide records a decision. Refusals: session_not_found, command_not_found,
-// digest_mismatch, unauthorized for a user who was cut off, self_approval, already_decided (with
+// Decide records a decision. Refusals: session_not_found, command_not_found, command_denied for an
+// approval of a type that the policy denies by now, digest_mismatch, unauthorized for a user who was cut off, self_approval, already_decided (with
 // the recorded decision), approval_expired, session_closed, command_finished.
 func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
@@ -45,6 +45,11 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 		refused := fieldgate.Refuse(fieldgate.CodeDigestMismatch,
 			"The digest is not that of this command: read the command again and check what it does before you decide.")
 		return Command{}, withState(refused, c.ID, c.Status, c.Attempt)
+	}
+	if d.Approved && s.Status == PendingApproval {
+		if err := q.CheckPolicy(c.Type); err != nil {
+			return Command{}, err
+		}
 	}
 	decision, fourEyes := "rejected", 1
 	if d.Approved {

@@ -40,7 +40,7 @@ func (f *fixture) conflicts() (n int) {
 	f.do(func(ctx context.Context, c store.Client) error {
 		entries, err := c.XRange(ctx, f.device.TimelineKey(), "-", "+").Result()
 		for _, entry := range entries {
-			if entry.Values["type"] == "device.identity_conflict" {
+			if store.ParseEvent(entry).Type == "device.identity_conflict" {
 				n++
 			}
 		}

@@ -92,7 +92,7 @@ func (f *modelFixture) observe() model.State {
 	for id, raw := range d.commands.Val() {
 		if !strings.Contains(id, ":") {
 			c := f.commandOf(id, raw)
-			c.Timeline, c.Result = timelines[c.ID], resultOf(c, d.results[c.ID])
+			c.Timeline, c.Result = timelines[c.ID], resultOf(c, d.resultOf(id, c.ID))
 			s.Commands[c.ID] = c
 		}
 	}
@@ -127,12 +127,12 @@ func (f *modelFixture) namesOf(found *redis.StringSliceCmd) (names []string) {
 func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
 	timelines, commands := map[string][]string{}, f.model.State().Commands
 	for _, entry := range d.timeline.Val() {
-		id, _ := entry.Values["command"].(string)
-		if id == "" {
+		e := store.ParseEvent(entry)
+		if e.Command == "" {
 			continue
 		}
-		event, name := strings.TrimPrefix(entry.Values["type"].(string), "command."), f.names[id]
-		if entry.Values["session"] != f.ids[commands[name].Session] {
+		event, name := strings.TrimPrefix(e.Type, "command."), f.names[e.Command]
+		if e.Session != f.ids[commands[name].Session] {
 			event += " in another session"
 		}
 		timelines[name] = append(timelines[name], event)
@@ -168,14 +168,23 @@ func (f *modelFixture) commandOf(id, raw string) model.Command {
 	return c
 }
 
+// resultOf returns the stored result of a command, which is beside its state or under a key of its own.
+func (d storedDevice) resultOf(id, name string) string {
+	stored := d.commands.Val()[id+":result"]
+	if earlier := d.results[name]; stored == "" && earlier != nil {
+		return earlier.Val()
+	}
+	return stored
+}
+
 // resultOf returns the status and the output of a command that has a result. The command's own
 // record contains only a hash of the result.
-func resultOf(c model.Command, stored *redis.StringCmd) string {
-	if c.Result == "" || stored == nil {
-		return c.Result
+func resultOf(c model.Command, stored string) string {
+	if c.Result == "" {
+		return ""
 	}
 	var content struct{ Output string }
-	if err := json.Unmarshal([]byte(stored.Val()), &content); err != nil {
+	if err := json.Unmarshal([]byte(stored), &content); err != nil {
 		return err.Error()
 	}
 	return string(c.Status) + " " + content.Output

@@ -43,6 +43,7 @@ var (
 	settleScript  = Scripts.Script("lua/settle.lua")
 
 	resultConflictScript = Scripts.Script("lua/result_conflict.lua")
+	applyPolicyScript    = Scripts.Script("lua/apply_policy.lua")
 
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
 	reconcileScript = Scripts.Script("lua/reconcile.lua")

@@ -84,12 +84,12 @@ func claimAfter(ref ClaimRef, visibility time.Duration) ClaimRequest {
 	}
 }
 
-// nextLeases returns the lease in the reply of result.lua. If the claimed command was set aside,
+// nextLeases returns the lease in the reply of result.lua. If the claimed command was taken back,
 // nextLeases claims the one behind it.
 func (q *Queue) nextLeases(ctx context.Context, request ClaimRequest, reply store.Reply, t claimTokens) ([]Lease, error) {
 	const first = 6 // index of the first claimed command in the reply
-	leases, setAside := q.leases(ctx, request, reply[min(first, len(reply)):], reply.Int(4), t)
-	if setAside == 0 {
+	leases, takenBack := q.leases(ctx, request, reply[min(first, len(reply)):], reply.Int(4), t)
+	if takenBack == 0 {
 		return leases, nil
 	}
 	c, err := q.claim(ctx, request)

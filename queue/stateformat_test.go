@@ -69,6 +69,56 @@ func TestState_IsJSONWhileEarlierReleasesReadIt(t *testing.T) {
 	require.False(t, f.isJSON(f.propose(auto).ID))
 }
 
+// keptResult returns the result under the key that an earlier release reads, and the one beside the state.
+func (f *fixture) keptResult(id string) (key, field string) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
+		key, field = c.Get(ctx, store.ResultKey(id)).Val(), c.HGet(ctx, f.device.CommandsKey(), id+":result").Val()
+		return nil
+	})
+	return key, field
+}
+
+// TestResult_HasKeyWhileEarlierReleasesReadIt requires that a store which an earlier release may use gets
+// results where that release reads them, and that they stay readable after the schema was raised.
+func TestResult_HasKeyWhileEarlierReleasesReadIt(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", store.Partitions).Err())
+	f := newFixture(t, connectTo(t, server, false))
+	f.propose(auto)
+	lease := f.claimOne()
+	f.submitResult(lease, queue.Succeeded)
+	key, field := f.keptResult(lease.ID)
+	require.NotEmpty(t, key)
+	require.Empty(t, field)
+
+	want := f.get(lease.ID)
+	require.NotNil(t, want.Result)
+	require.NoError(t, f.store.RaiseSchema(t.Context()))
+	f.queue = queue.New(queue.Config{Store: connectTo(t, server, false)})
+	require.Equal(t, want, f.get(lease.ID))
+}
+
+// TestResult_IsDeletedWithItsCommand requires that nothing of a command is left after its retention.
+func TestResult_IsDeletedWithItsCommand(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, connectTo(t, storetest.Start(t), false))
+	f.propose(auto)
+	lease := f.claimOne()
+	f.submitResult(lease, queue.Succeeded)
+	key, field := f.keptResult(lease.ID)
+	require.Empty(t, key)
+	require.NotEmpty(t, field)
+
+	f.endRetention()
+	f.sweep()
+	f.do(func(ctx context.Context, c store.Client) error {
+		require.Empty(t, c.HGetAll(ctx, f.device.CommandsKey()).Val())
+		return nil
+	})
+}
+
 func connectTo(t *testing.T, server *storetest.Server, noFunctions bool) *store.Store {
 	t.Helper()
 	return storetest.Connect(t, store.Config{

@@ -308,18 +308,23 @@ func (f *feed) closeSubscribers() {
 	}
 }
 
-// streamBounds returns the ids of the first and the last entry of a tenant's stream,
-// and its length.
-func (h *Hub) streamBounds(ctx context.Context, tenant string) (first, last store.StreamID, length int64, err error) {
+// bounds are the ids of the first and the last entry of a tenant's stream, and its length.
+type bounds struct {
+	first, last store.StreamID
+	length      int64
+}
+
+// streamBounds reads the bounds of a tenant's stream.
+func (h *Hub) streamBounds(ctx context.Context, tenant string) (b bounds, err error) {
 	key := store.Tenant(tenant).StreamKey()
 	err = h.store.Do(ctx, "event_bounds", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		a, b, n := pipe.XRangeN(ctx, key, "-", "+", 1), pipe.XRevRangeN(ctx, key, "+", "-", 1), pipe.XLen(ctx, key)
+		first, last, length := pipe.XRangeN(ctx, key, "-", "+", 1), pipe.XRevRangeN(ctx, key, "+", "-", 1), pipe.XLen(ctx, key)
 		_, err := pipe.Exec(ctx)
-		first, last, length = firstID(a.Val()), firstID(b.Val()), n.Val()
+		b = bounds{firstID(first.Val()), firstID(last.Val()), length.Val()}
 		return err
 	})
-	return first, last, length, err
+	return b, err
 }
 
 // firstID returns the id of the first entry, or the zero id if there is none.
@@ -332,20 +337,15 @@ func firstID(entries []redis.XMessage) store.StreamID {
 }
 
 func parseEvent(entry redis.XMessage) event {
-	field := func(name string) string {
-		text, _ := entry.Values[name].(string)
-		return text
-	}
-	e := event{
-		kind: field("type"), device: field("device"), session: field("session"), command: field("command"),
-	}
-	e.id, _ = store.ParseStreamID(entry.ID)
-	ms, _ := strconv.ParseInt(field("time"), 10, 64)
+	stored := store.ParseEvent(entry)
+	e := event{kind: stored.Type, device: stored.Device, session: stored.Session, command: stored.Command}
+	e.id, _ = store.ParseStreamID(stored.ID)
+	ms, _ := strconv.ParseInt(stored.Time, 10, 64)
 	e.frame = eventFrame{
-		Offset: entry.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: field("request"),
+		Offset: stored.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: stored.Request,
 	}
-	e.frame.Actor, e.frame.Details = parseActor(field("actor"), field("name"), field("email"))
-	if json.Unmarshal([]byte(field("data")), &e.frame.Data) != nil || e.frame.Data == nil {
+	e.frame.Actor, e.frame.Details = parseActor(stored.Actor, stored.Name, stored.Email)
+	if json.Unmarshal([]byte(stored.Data), &e.frame.Data) != nil || e.frame.Data == nil {
 		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {

@@ -73,6 +73,9 @@ type Config struct {
 	// further handshake is refused. Zero: no limit.
 	SocketQuota int64
 
+	// FrameTypes are the types of frames that Serve knows. The metrics count all others together.
+	FrameTypes []string
+
 	// Registerer registers the metrics. If it is nil, the metrics are not exported.
 	Registerer prometheus.Registerer
 
@@ -130,7 +133,7 @@ func New(cfg Config) *Hub {
 		cfg.Logger = slog.Default()
 	}
 	return &Hub{
-		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer),
+		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer, cfg.FrameTypes),
 		upgrade: newUpgrader(), catchUps: newSemaphore(),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
 		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),

@@ -2,8 +2,11 @@ package realtime
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 // metrics holds the metrics of the sockets.
@@ -13,9 +16,17 @@ type metrics struct {
 	refusals *prometheus.CounterVec
 	pushed   prometheus.Counter
 	delayed  prometheus.Gauge
+
+	frames    *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	types     map[string]bool // the types of frames that have series of their own
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+// frameBuckets are the histogram buckets of the durations of frames, in seconds. The largest is
+// longer than the longest wait for a command.
+var frameBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
+
+func newMetrics(r prometheus.Registerer, frameTypes []string) *metrics {
 	m := &metrics{
 		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "fieldgate_sockets", Help: "Open sockets of this instance.",
@@ -35,11 +46,27 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "fieldgate_event_budgets_used_up", Help: "Tenants whose events are delayed, because their budget of event frames is used up.",
 		}),
 	}
+	m.frames = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_frames_total",
+		Help: "Frames of clients that were served, by type and code: ok, or the code of the error.",
+	}, []string{"type", "code"})
+	m.durations = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "fieldgate_frame_duration_seconds",
+		Help:    "Time until the reply to a frame, by type; for a claim, including the wait for commands.",
+		Buckets: frameBuckets,
+	}, []string{"type"})
+	m.types = map[string]bool{typePing: true}
+	for _, kind := range frameTypes {
+		m.types[kind] = true
+	}
+	for kind := range m.types {
+		m.frames.WithLabelValues(kind, codeOK) // zero from the start
+	}
 	for _, reason := range []string{refusedSockets, refusedTenantSockets, refusedRate} {
 		m.refusals.WithLabelValues(reason) // zero from the start
 	}
 	if r != nil {
-		r.MustRegister(m.open, m.closes, m.refusals, m.pushed, m.delayed)
+		r.MustRegister(m.open, m.closes, m.refusals, m.pushed, m.delayed, m.frames, m.durations)
 	}
 	return m
 }
@@ -51,6 +78,22 @@ func (m *metrics) closed(s *Socket, code CloseCode) {
 }
 
 func (m *metrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }
+
+// codeOK is the code of a frame that was served without an error.
+const codeOK = "ok"
+
+// served counts a frame. A client may send thousands of unknown types: they share one value.
+func (m *metrics) served(f Frame, err error, took time.Duration) {
+	kind, code := f.Type, codeOK
+	if !m.types[kind] {
+		kind = "other"
+	}
+	if err != nil {
+		code = string(fieldgate.CodeOf(err))
+	}
+	m.frames.WithLabelValues(kind, code).Inc()
+	m.durations.WithLabelValues(kind).Observe(took.Seconds())
+}
 
 // label returns the value of the metric label for a close code. The codes that only
 // clients use share one value. A client may send thousands of codes, and each label

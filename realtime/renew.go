@@ -31,9 +31,7 @@ func (h *Hub) renewDue(ctx context.Context) {
 		running <- struct{}{}
 		renewing.Go(func() {
 			defer func() { <-running }()
-			if h.renewBatch(ctx, batch) != nil {
-				failed.Add(int64(len(batch)))
-			}
+			failed.Add(int64(h.renewBatch(ctx, batch)))
 		})
 	}
 	renewing.Wait()
@@ -42,29 +40,78 @@ func (h *Hub) renewDue(ctx context.Context) {
 	}
 }
 
-// renewalBatches returns the sockets in batches, one for each renewal script. A batch is
-// either one device's socket or sockets of users of the same tenant.
+// renewalBatches returns the sockets in batches of one tenant, one for each renewal script.
 func renewalBatches(sockets []*Socket) func(yield func([]*Socket) bool) {
-	users := map[string][]*Socket{}
-	var batches [][]*Socket
+	byTenant := map[string][]*Socket{}
 	for _, s := range sockets {
-		if s.Device != "" {
-			batches = append(batches, []*Socket{s})
-		} else {
-			users[s.Tenant] = append(users[s.Tenant], s)
-		}
+		byTenant[s.Tenant] = append(byTenant[s.Tenant], s)
 	}
-	for _, ofTenant := range users {
+	var batches [][]*Socket
+	for _, ofTenant := range byTenant {
 		batches = slices.AppendSeq(batches, slices.Chunk(ofTenant, maxBatch))
 	}
 	return slices.Values(batches)
 }
 
-func (h *Hub) renewBatch(ctx context.Context, batch []*Socket) error {
-	if first := batch[0]; first.Device != "" {
-		return h.renew(ctx, first)
+// renewBatch renews the leases of sockets of one tenant with one script. The script leaves out the
+// sockets that may have to be closed or registered again. Each of these is renewed on its own.
+// renewBatch returns the number of sockets that it could not renew because the store failed.
+func (h *Hub) renewBatch(ctx context.Context, batch []*Socket) (failed int) {
+	batch = slices.DeleteFunc(batch, func(s *Socket) bool { return !s.beginRenewal() })
+	left, err := h.runRenewals(ctx, batch)
+	for _, s := range batch {
+		s.renewals.Done()
 	}
-	return h.renewUsers(ctx, batch)
+	if err != nil {
+		return len(batch)
+	}
+	for _, s := range batch {
+		switch {
+		case !left[s.ID()]:
+			s.verifyRenewed()
+		case h.renew(ctx, s) != nil:
+			failed++
+		}
+	}
+	return failed
+}
+
+// runRenewals runs the script that renews a batch of sockets. It returns the ids of the connections
+// that the script has left out.
+func (h *Hub) runRenewals(ctx context.Context, batch []*Socket) (left map[string]bool, err error) {
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	tenant := batch[0].Tenant
+	t := store.Tenant(tenant)
+	keys := []string{t.ConnectionsKey(), t.SocketLeasesKey(), store.PartitionOf(tenant).DueKey()}
+	args := []any{h.cfg.Lease.Milliseconds(), tenant}
+	for _, s := range batch {
+		keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.Device)
+		if s.Device != "" {
+			keys = append(keys, store.DeviceKey(s.Device))
+		}
+	}
+	reply, err := h.store.Run(ctx, renewManyScript, keys, args...)
+	if err != nil {
+		return nil, fmt.Errorf("renewing the leases of connections: %w", err)
+	}
+	left = map[string]bool{}
+	ids := reply.List(2)
+	for i := range ids {
+		left[ids.String(i)] = true
+	}
+	return left, nil
+}
+
+// verifyRenewed re-verifies the principal of a socket that was renewed: a user always, because that
+// does not call the store, and a device if the last check is older than verifyEvery.
+func (s *Socket) verifyRenewed() {
+	if s.Device != "" {
+		s.verifyAgain()
+	} else {
+		s.verify()
+	}
 }
 
 // renew renews the lease of one socket. It closes the socket if the socket must not stay
@@ -80,7 +127,7 @@ func (h *Hub) renew(ctx context.Context, s *Socket) error {
 	}
 	switch err := refusal.Of(reply); {
 	case err == nil:
-		s.verifyAgain()
+		s.verifyRenewed()
 	case errors.Is(err, refusal.Superseded):
 		s.conn.Close(CloseSuperseded, superseded)
 	case errors.Is(err, refusal.Kicked):
@@ -99,34 +146,6 @@ func (h *Hub) runRenewal(ctx context.Context, s *Socket) (store.Reply, error) {
 	}
 	defer s.renewals.Done()
 	return h.store.Run(ctx, renewScript, s.keys(), s.args(s.scope())...)
-}
-
-// renewUsers is like renew, for a batch of sockets of users of one tenant.
-func (h *Hub) renewUsers(ctx context.Context, batch []*Socket) error {
-	t := store.Tenant(batch[0].Tenant)
-	keys, args := []string{t.ConnectionsKey(), t.SocketLeasesKey()}, []any{h.cfg.Lease.Milliseconds()}
-	renewing := map[string]*Socket{} // sockets whose leases this script renews, by connection id
-	for _, s := range batch {
-		if s.beginRenewal() {
-			keys, args = append(keys, t.ConnectionKey(s.ID())), append(args, s.ID(), s.encodeRecord())
-			renewing[s.ID()] = s
-		}
-	}
-	reply, err := h.store.Run(ctx, renewManyScript, keys, args...)
-	for _, s := range renewing {
-		s.renewals.Done()
-	}
-	if err != nil {
-		return fmt.Errorf("renewing the leases of connections: %w", err)
-	}
-	ended := reply.List(2)
-	for i := range ended {
-		renewing[ended.String(i)].conn.Close(CloseWithdrawn, kicked)
-	}
-	for _, s := range renewing {
-		s.verify()
-	}
-	return nil
 }
 
 // beginRenewal must be called before each renewal script. It returns false if the socket

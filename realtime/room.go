@@ -59,14 +59,11 @@ func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed,
 		return Subscribed{}, errClosed
 	}
 	result := Subscribed{Room: room}
-	from, first := f.startPosition(ctx)
-	if since != "" {
-		var err error
-		if from, result.Reason, err = f.resume(ctx, since, from); err != nil {
-			return Subscribed{}, err
-		}
-		result.Resumed = result.Reason == ""
+	from, reason, first, err := f.startPosition(ctx, since)
+	if err != nil {
+		return Subscribed{}, err
 	}
+	result.Reason, result.Resumed = reason, since != "" && reason == ""
 	sub := &subscription{socket: s, room: room, position: from}
 	if err := f.subscribe(sub); err != nil {
 		return Subscribed{}, err
@@ -79,19 +76,30 @@ func (s *Socket) Subscribe(ctx context.Context, room, since string) (Subscribed,
 	return result, nil
 }
 
-// startPosition returns the position at which a new subscription starts: that of the feed. A feed
-// without subscriptions is woken only by events of its devices, and may be far behind. The first
-// subscription therefore advances the feed to the end of the stream. The caller must then wake the
-// feed once it is subscribed, because it may have missed wake-ups since. If the store fails, the
-// subscription starts at most one sweep earlier.
-func (f *feed) startPosition(ctx context.Context) (from store.StreamID, first bool) {
-	if f.isWatched() {
-		return f.currentPosition(), false
+// startPosition returns the position at which a new subscription starts: the offset since if the
+// subscription can be resumed there, and otherwise that of the feed. If since is not empty and the
+// subscription cannot be resumed, startPosition returns the reason.
+//
+// A feed without subscriptions is woken only by events of its devices, and may be far behind. The
+// first subscription therefore advances the feed to the end of the stream. The caller must then wake
+// the feed once it is subscribed, because it may have missed wake-ups since. If the store fails, a
+// first subscription that does not resume starts at most one sweep earlier.
+func (f *feed) startPosition(ctx context.Context, since string) (from store.StreamID, reason string, first bool, err error) {
+	first = !f.isWatched()
+	if since == "" && !first {
+		return f.currentPosition(), "", false, nil
 	}
-	if _, last, _, err := f.hub.streamBounds(ctx, f.tenant); err == nil {
-		f.advanceUnwatched(last)
+	bounds, err := f.hub.streamBounds(ctx, f.tenant)
+	switch {
+	case err == nil && first:
+		f.advanceUnwatched(bounds.last)
+	case err != nil && since != "":
+		return store.StreamID{}, "", false, err
 	}
-	return f.currentPosition(), true
+	if from = f.currentPosition(); since != "" {
+		from, reason = bounds.resume(since, from)
+	}
+	return from, reason, first, nil
 }
 
 // advanceUnwatched advances the position of the rooms unless a socket is subscribed.
@@ -173,20 +181,16 @@ func (s *Socket) subscriptionTo(room string) *subscription {
 // resume returns the position at which a subscription starts if its client asks for the
 // events after the given offset. The position is that offset if the stream still has all
 // of these events. If it does not, resume returns feedPosition and the reason.
-func (f *feed) resume(ctx context.Context, offset string, feedPosition store.StreamID) (from store.StreamID, reason string, err error) {
+func (b bounds) resume(offset string, feedPosition store.StreamID) (from store.StreamID, reason string) {
 	from, ok := store.ParseStreamID(offset)
-	first, last, length, err := f.hub.streamBounds(ctx, f.tenant)
-	if err != nil {
-		return store.StreamID{}, "", err
-	}
-	untrimmed := from == store.StreamID{} && length < neverTrimmed
+	untrimmed := from == store.StreamID{} && b.length < neverTrimmed
 	switch {
-	case !ok || from.After(last):
-		return feedPosition, reasonUnknown, nil
-	case first.After(from) && !untrimmed:
-		return feedPosition, reasonTrimmed, nil
+	case !ok || from.After(b.last):
+		return feedPosition, reasonUnknown
+	case b.first.After(from) && !untrimmed:
+		return feedPosition, reasonTrimmed
 	}
-	return from, "", nil
+	return from, ""
 }
 
 // neverTrimmed is a stream length, in entries. A stream that is shorter was never

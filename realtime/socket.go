@@ -170,7 +170,9 @@ func (s *Socket) serve(c *Conn, f Frame) {
 	default:
 		s.reply(f, data)
 	}
-	s.logFrame(f, err, time.Since(started))
+	took := time.Since(started)
+	s.hub.metrics.served(f, err, took)
+	s.logFrame(f, err, took)
 	if err != nil && fieldgate.IsUnauthorized(err) {
 		s.verify()
 	}

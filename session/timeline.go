@@ -64,14 +64,14 @@ func pageStart(s Session, since time.Time, cursor string) (string, error) {
 // end of the session, because a device may submit results days later. If scan reads many
 // events of other sessions, it returns fewer events than limit, and a cursor.
 func (s *Service) scan(ctx context.Context, session Session, from string, limit int) (events []Event, next string, err error) {
-	size := max(limit+1, minBatch)
+	size, device := max(limit+1, minBatch), store.Device{Tenant: session.Tenant, ID: session.DeviceID}
 	for examined := 0; examined < maxExamined; examined += size {
-		entries, err := s.entries(ctx, store.Device{Tenant: session.Tenant, ID: session.DeviceID}, from, size)
+		entries, err := s.entries(ctx, device, from, size)
 		if err != nil {
 			return nil, "", fmt.Errorf("reading the timeline: %w", err)
 		}
 		for _, entry := range entries {
-			if e := decodeEvent(entry); e.SessionID == session.ID {
+			if e := decodeEvent(device, entry); e.SessionID == session.ID {
 				events = append(events, e)
 			}
 		}
@@ -102,7 +102,7 @@ func (s *Service) Timeline(ctx context.Context, d store.Device, page store.Page)
 		return nil, "", fmt.Errorf("reading the timeline: %w", err)
 	}
 	for _, entry := range entries {
-		events = append(events, decodeEvent(entry))
+		events = append(events, decodeEvent(d, entry))
 	}
 	if len(entries) == page.Limit {
 		next = store.CursorAfter(entries[len(entries)-1].ID)
@@ -120,19 +120,16 @@ func (s *Service) entries(ctx context.Context, d store.Device, from string, coun
 	return entries, err
 }
 
-// decodeEvent converts a timeline entry to an event.
-func decodeEvent(entry redis.XMessage) Event {
-	field := func(name string) string {
-		value, _ := entry.Values[name].(string)
-		return value
-	}
+// decodeEvent converts an entry of the timeline of a device to an event.
+func decodeEvent(d store.Device, entry redis.XMessage) Event {
+	stored := store.ParseEvent(entry)
 	e := Event{
-		ID: entry.ID, Type: field("type"), Time: store.ParseTime(field("time")), Actor: field("actor"),
-		Names:     fieldgate.Names{Name: field("name"), Email: field("email")},
-		RequestID: field("request"), DeviceID: field("device"), SessionID: field("session"), CommandID: field("command"),
+		ID: stored.ID, Type: stored.Type, Time: store.ParseTime(stored.Time), Actor: stored.Actor,
+		Names:     fieldgate.Names{Name: stored.Name, Email: stored.Email},
+		RequestID: stored.Request, DeviceID: d.ID, SessionID: stored.Session, CommandID: stored.Command,
 	}
-	if data := field("data"); json.Valid([]byte(data)) {
-		e.Data = json.RawMessage(data)
+	if data := []byte(stored.Data); json.Valid(data) {
+		e.Data = data
 	}
 	return e
 }

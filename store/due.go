@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,6 +21,24 @@ const (
 	sweepEvery    = 400 * time.Millisecond
 	maxSweepEvery = 3 * time.Second
 )
+
+// sweepTimes holds what SweepLag needs of the sweeps of this instance.
+type sweepTimes struct {
+	ended  atomic.Int64 // end of the last sweep that reached the store, in Unix ms; zero before the first
+	behind atomic.Int64 // time by which that sweep was too late for the oldest member that it read, in ms
+}
+
+// SweepLag returns the time by which deadlines are applied too late: the time since the last sweep of
+// this instance, or the time by which that sweep was late, whichever is longer. It returns zero
+// before the first sweep. Another instance may have swept meanwhile.
+func (s *Store) SweepLag() time.Duration {
+	ended := s.swept.ended.Load()
+	if ended == 0 {
+		return 0
+	}
+	behind := time.Duration(s.swept.behind.Load()) * time.Millisecond
+	return max(time.Since(time.UnixMilli(ended)), behind)
+}
 
 // Due is a member of the due index whose time has passed.
 type Due struct {
@@ -69,6 +88,9 @@ func (s *Store) Sweep(ctx context.Context, settle map[string]Settle) {
 	var logged, trimmed time.Time
 	for ctx.Err() == nil {
 		reached, more, err := s.sweepDue(ctx, settle)
+		if reached {
+			s.swept.ended.Store(time.Now().UnixMilli())
+		}
 		if time.Since(trimmed) >= trimEvery {
 			err = errors.Join(err, s.TrimQuarantine(ctx))
 			trimmed = time.Now()
@@ -105,6 +127,7 @@ func (s *Store) sweepDue(ctx context.Context, settle map[string]Settle) (reached
 	}
 	from := s.due.take(time.Now(), s.sweepAllEvery)
 	if len(from) == 0 {
+		s.swept.behind.Store(0)
 		return true, false, nil
 	}
 	due, err := s.readDue(ctx, from)
@@ -132,6 +155,7 @@ func (s *Store) readDue(ctx context.Context, from []Partition) (map[Partition][]
 		}
 		first, err := s.readFirstDue(ctx, from)
 		var passed []Partition
+		var behind int64
 		for p, at := range first {
 			switch {
 			case at == 0:
@@ -140,11 +164,12 @@ func (s *Store) readDue(ctx context.Context, from []Partition) (map[Partition][]
 				s.due.set(p, asked.Add(time.Duration(at-now.UnixMilli())*time.Millisecond))
 			default:
 				s.due.mark(p) // until a sweep finds nothing due, and so knows when the next member is
-				passed = append(passed, p)
+				passed, behind = append(passed, p), max(behind, now.UnixMilli()-at)
 				continue
 			}
 			due[p] = nil
 		}
+		s.swept.behind.Store(behind)
 		return errors.Join(err, s.readPassed(ctx, passed, now, due))
 	})
 	return due, err

@@ -57,8 +57,8 @@ func (s *Store) countEventNames(ctx context.Context, key, actor string) (found i
 		if err != nil {
 			return 0, err
 		}
-		for _, event := range events {
-			if event.Values["actor"] == actor && (event.Values["name"] != nil || event.Values["email"] != nil) {
+		for _, entry := range events {
+			if e := ParseEvent(entry); e.Actor == actor && (e.Name != "" || e.Email != "") {
 				found++
 			}
 		}

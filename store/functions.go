@@ -23,7 +23,7 @@ type Scripts struct {
 	libraries []Library
 	loader    *loader // of the fragments of all scripts
 	scripts   []*Script
-	library   func() library
+	library   func(packed bool) library
 }
 
 // library is the text of a library and the suffix of its name and of the names of its functions.
@@ -39,7 +39,7 @@ const versionLength = 12
 // file system belongs to the package. The libraries hold the fragments of other packages.
 func NewScripts(name string, files fs.FS, libraries ...Library) *Scripts {
 	set := &Scripts{name: name, files: files, libraries: libraries, loader: newLoader(libraries)}
-	set.library = sync.OnceValue(set.compose)
+	set.library = onceEach(set.compose)
 	return set
 }
 
@@ -51,18 +51,39 @@ func (set *Scripts) Script(file string) *Script {
 	set.loader.load(origin{files: set.files, dir: path.Dir(file)}, path.Base(file))
 	set.scripts = append(set.scripts, script)
 	script.set = set
-	script.function = sync.OnceValue(func() string { return script.functionName(set.library().version) })
+	script.function = onceEach(func(packed bool) string { return script.functionName(set.library(packed).version) })
 	return script
+}
+
+// onceEach returns a function that calls compute once for each of its two arguments.
+func onceEach[T any](compute func(bool) T) func(bool) T {
+	no, yes := sync.OnceValue(func() T { return compute(false) }), sync.OnceValue(func() T { return compute(true) })
+	return func(is bool) T {
+		if is {
+			return yes()
+		}
+		return no()
+	}
+}
+
+// packed returns the text of scripts for a store whose events are packed. The fragment that records
+// events then has another constant.
+func packed(text string) string {
+	return strings.Replace(text, "\nlocal PACKED = false\n", "\nlocal PACKED = true\n", 1)
 }
 
 // stateLine matches a line of a fragment that declares a table which belongs to one run.
 var stateLine = regexp.MustCompile(`(?m)^local (\w+) = \{\} --@state$`)
 
-// compose returns the library with all scripts of the set. The fragments come first and run once,
+// compose returns the library with all scripts of the set, for a store whose events are packed or are
+// not. The fragments come first and run once,
 // when the server loads the library. KEYS, ARGV and the tables that belong to a run are set at
 // the beginning of each call, so that a call sees nothing of an earlier one, even if that failed.
-func (set *Scripts) compose() library {
+func (set *Scripts) compose(pack bool) library {
 	fragments := set.loader.fragments.String()
+	if pack {
+		fragments = packed(fragments)
+	}
 	names, values := "KEYS, ARGV", "keys, args"
 	for _, state := range stateLine.FindAllStringSubmatch(fragments, -1) {
 		names, values = names+", "+state[1], values+", {}"

@@ -258,7 +258,8 @@ func DeviceKey(id string) string {
 
 // CommandsKey returns the key of the hash of the device's commands. The field
 // "<id>" holds the state of a command, and "<id>:body" its proposal. "<id>:head" is the
-// proposal without its parameters. It exists only if the parameters are large.
+// proposal without its parameters. It exists only if the parameters are large. "<id>:result" is the
+// result, unless ResultKey has it.
 func (d Device) CommandsKey() string { return d.key("commands") }
 
 // StateFields is a pattern for HSCAN that matches the fields of Device.CommandsKey with the states of
@@ -319,7 +320,7 @@ func LoginsKey(deviceID string) string {
 // that of the request's Idempotency-Key.
 func (d Device) RegistrationKey(digest string) string { return d.key("registration", digest) }
 
-// ResultKey returns the key of the result of a command.
+// ResultKey returns the key of the result of a command in a store that an earlier release may read.
 func ResultKey(commandID string) string {
 	p, _ := PartitionOfID(KindCommand, commandID)
 	return p.key("result", commandID)

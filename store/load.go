@@ -46,7 +46,7 @@ func (s *Store) loadScripts(ctx context.Context, sets []*Scripts) {
 		if s.usesFunctions() {
 			return s.loadLibraries(ctx, server, sets)
 		}
-		return loadDigests(ctx, server, sets)
+		return s.loadDigests(ctx, server, sets)
 	})
 	if isForbidden(err) && s.usesFunctions() {
 		s.doWithoutFunctions(ctx, err)
@@ -71,10 +71,10 @@ func (s *Store) doWithoutFunctions(ctx context.Context, err error) {
 }
 
 // loadDigests loads the texts of the scripts, so that EVALSHA finds their digests.
-func loadDigests(ctx context.Context, server redis.Cmdable, sets []*Scripts) error {
+func (s *Store) loadDigests(ctx context.Context, server redis.Cmdable, sets []*Scripts) error {
 	for _, set := range sets {
 		for _, script := range set.scripts {
-			if err := server.ScriptLoad(ctx, script.strict.text).Err(); err != nil {
+			if err := server.ScriptLoad(ctx, s.sourceOf(script).text).Err(); err != nil {
 				return fmt.Errorf("loading the script %s: %w", script.name, err)
 			}
 		}
@@ -95,7 +95,7 @@ func (s *Store) loadLibraries(ctx context.Context, server redis.Cmdable, sets []
 // loadLibrary loads the library of a set. If the server has a library of that name with another
 // text, which only another program can have written, loadLibrary replaces it.
 func (s *Store) loadLibrary(ctx context.Context, server redis.Cmdable, set *Scripts) error {
-	own := set.library()
+	own := set.library(s.packs)
 	query := redis.FunctionListQuery{LibraryNamePattern: libraryPrefix + set.name + "_" + strings.Repeat("?", versionLength), WithCode: true}
 	found, err := server.FunctionList(ctx, query).Result()
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *Store) callFunction(ctx context.Context, script *Script, keys []string,
 	if script.set == nil || !s.usesFunctions() {
 		return nil, false, nil
 	}
-	reply, err = s.sendEval(ctx, "fcall", script.function(), keys, args)
+	reply, err = s.sendEval(ctx, "fcall", script.function(s.packs), keys, args)
 	switch {
 	case isMissing(err):
 		s.loadMissing(ctx, script.set)
@@ -187,6 +187,6 @@ func (s *Store) loadMissing(ctx context.Context, set *Scripts) {
 	if isForbidden(err) {
 		s.doWithoutFunctions(ctx, err)
 	} else if err != nil {
-		s.log.WarnContext(ctx, "loading functions into Redis failed", "library", set.library().name, "error", err)
+		s.log.WarnContext(ctx, "loading functions into Redis failed", "library", set.library(s.packs).name, "error", err)
 	}
 }

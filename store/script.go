@@ -17,15 +17,16 @@ type Script struct {
 
 	// strict begins with "#!lua", so that a real server refuses keys of another slot.
 	// plain lacks that line, because the embedded server cannot parse it.
-	strict, plain source
+	// packed is strict for a store whose events are packed.
+	strict, packed, plain source
 
 	// own is the text of the script without the fragments that it includes.
 	own string
 
-	// set is the set with which a server loads the script as a function, and function returns
-	// the name of that function. Both are nil for a check.
-	set      *Scripts
-	function func() string
+	// set is the set with which a server loads the script as a function. It is nil for a check.
+	set *Scripts
+	// function returns the name of that function in a store whose events are packed, or are not.
+	function func(packed bool) string
 
 	// records reports whether the script can record events. If so, the second element of
 	// its reply holds their types.
@@ -63,6 +64,7 @@ func newScript(files fs.FS, file string, libraries []Library) *Script {
 	if script.creates {
 		script.strict = newSource("#!lua\n" + text)
 	}
+	script.packed = newSource(packed(script.strict.text))
 	return script
 }
 
@@ -72,16 +74,13 @@ func newScript(files fs.FS, file string, libraries []Library) *Script {
 func NewCheck(scripts fs.FS, file string, libraries ...Library) *Script {
 	script := newScript(scripts, file, libraries)
 	text := mustRead(files, readOnlyFragment) + script.plain.text
-	return &Script{
-		name:   script.name + "_check",
-		strict: newSource("#!lua flags=no-writes\n" + text),
-		plain:  newSource(text),
-	}
+	strict := newSource("#!lua flags=no-writes\n" + text)
+	return &Script{name: script.name + "_check", strict: strict, packed: strict, plain: newSource(text)}
 }
 
-// SHA returns the digest with which EVALSHA runs the script on a real server. The
-// embedded server uses another digest.
-func (s *Script) SHA() string { return s.strict.sha }
+// SHA returns the digest with which EVALSHA runs the script on a real server whose events are packed.
+// Other servers use another digest.
+func (s *Script) SHA() string { return s.packed.sha }
 
 // newSource returns a source with the text and its digest.
 func newSource(text string) source {
@@ -185,11 +184,13 @@ func (s *Store) sendEval(ctx context.Context, name, script string, keys []string
 
 var errNoList = errors.New("the script returned no list")
 
-// sourceOf returns script.plain for the embedded server, and script.strict for any other
-// server.
+// sourceOf returns the source of a script for the kind of this server and the format of its events.
 func (s *Store) sourceOf(script *Script) source {
-	if s.Embedded() {
+	switch {
+	case s.Embedded():
 		return script.plain
+	case s.packs:
+		return script.packed
 	}
 	return script.strict
 }

@@ -132,6 +132,7 @@ type Store struct {
 	watchEvery     time.Duration // interval between two checks of Watch
 	sweepAllEvery  time.Duration // interval between two sweeps of all partitions
 	due            dueTimes
+	swept          sweepTimes
 
 	keepsLonger atomic.Bool  // a shorter retention does not apply yet to what has ended
 	paused      atomic.Bool  // this program cannot read the data; see TooNew
@@ -141,7 +142,7 @@ type Store struct {
 	readOnly    bool         // Config.ReadOnly
 	replied     atomic.Int64 // time of the last reply of the server, in Unix nanoseconds
 	hashKey     []byte
-	packs       bool // the states of new commands are packed
+	packs       bool // the states of new commands, and events, are packed
 	functions   functions
 	dialer      dialer // opens the connections of client and reads
 	close       func() error
@@ -243,6 +244,12 @@ func (s *Store) HashKey() []byte { return slices.Clone(s.hashKey) }
 // Client is the connection to Redis, for operations that need no script. Only Store.Do
 // passes a Client to its callers.
 type Client = redis.Cmdable
+
+// Pools returns the statistics of the connections to Redis, by what they are used for: scripts or
+// reads.
+func (s *Store) Pools() map[string]*redis.PoolStats {
+	return map[string]*redis.PoolStats{"scripts": s.client.PoolStats(), "reads": s.reads.PoolStats()}
+}
 
 // Do calls f with a client and a context that ends after Config.Timeout. The client does
 // not share connections with scripts. Do is for reads, and for writes that may be

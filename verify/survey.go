@@ -67,8 +67,7 @@ func (f *Survey) addEvents(ctx context.Context, s *store.Store, tenant string) e
 		return err
 	})
 	for _, event := range newest {
-		text, _ := event.Values["time"].(string)
-		f.noteChange(store.ParseTime(text))
+		f.noteChange(store.ParseTime(store.ParseEvent(event).Time))
 	}
 	return err
 }

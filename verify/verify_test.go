@@ -91,9 +91,9 @@ var plants = map[string]struct {
 	}, []store.Invariant{queue.CancelIsHeard}},
 	"a lost event": {func(ctx context.Context, c redis.Pipeliner, p planted) {
 		events := p.site.server.Client(p.t).XRange(ctx, p.device.TimelineKey(), "-", "+").Val()
-		for _, event := range events {
-			if event.Values["command"] == p.succeeded && event.Values["type"] == "command.succeeded" {
-				c.XDel(ctx, p.device.TimelineKey(), event.ID)
+		for _, entry := range events {
+			if e := store.ParseEvent(entry); e.Command == p.succeeded && e.Type == "command.succeeded" {
+				c.XDel(ctx, p.device.TimelineKey(), e.ID)
 			}
 		}
 	}, []store.Invariant{queue.EverythingIsTold}},

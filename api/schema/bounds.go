@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -66,7 +67,7 @@ func sizeOf(s *openapi3.Schema) size {
 	case len(s.AllOf) > 0:
 		return sizeOfAll(s.AllOf)
 	}
-	return largest(append(s.OneOf, s.AnyOf...)).plus(size{bytes: scalar, values: 1})
+	return largest(slices.Concat(s.OneOf, s.AnyOf)).plus(size{bytes: scalar, values: 1})
 }
 
 func sizeOfString(s *openapi3.Schema) size {

@@ -1,11 +1,6 @@
 package schema
 
-import (
-	"bytes"
-	"encoding/json"
-
-	"github.com/fieldgate/fieldgate"
-)
+import "github.com/fieldgate/fieldgate"
 
 // bytesOfValue is the memory for one decoded value in addition to its text, in bytes. It is the
 // amount for a member of an object, which is the largest.
@@ -19,20 +14,16 @@ const bytesOfValue = 96
 // Before decoding, Decode calls admit with the maximum number of bytes that the value will take.
 // An error of admit is returned unchanged. All other errors have the code validation_failed.
 func (s *Schema) Decode(data []byte, admit func(bytes int64) error) (any, error) {
-	values, members, wrong := scan(data, s.Bounds)
+	values, wrong := scan(data, s.Bounds)
 	if wrong != nil {
 		return nil, Invalid(*wrong)
 	}
 	if err := admit(int64(values)*bytesOfValue + int64(len(data))); err != nil {
 		return nil, err
 	}
-	var value any
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(&value); err != nil {
-		return nil, Invalid(*malformedError("is not well-formed JSON"))
-	}
-	if members != countDecodedMembers(value) {
+	b := builder{text: data}
+	value := b.value()
+	if b.repeated {
 		return nil, Invalid(fieldgate.FieldError{Keyword: "repeated", Reason: "has an object with a duplicate field"})
 	}
 	return value, nil
@@ -40,21 +31,4 @@ func (s *Schema) Decode(data []byte, admit func(bytes int64) error) (any, error)
 
 func malformedError(reason string) *fieldgate.FieldError {
 	return &fieldgate.FieldError{Keyword: "syntax", Reason: reason}
-}
-
-// countDecodedMembers counts the members of all objects in a decoded value. Of members with the
-// same name, decoding keeps only one.
-func countDecodedMembers(value any) (members int) {
-	switch value := value.(type) {
-	case map[string]any:
-		members = len(value)
-		for _, member := range value {
-			members += countDecodedMembers(member)
-		}
-	case []any:
-		for _, item := range value {
-			members += countDecodedMembers(item)
-		}
-	}
-	return members
 }

@@ -26,12 +26,12 @@ const (
 )
 
 // scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It returns
-// the number of values, and the number of members of all objects. It decodes nothing. It refuses
-// a lone surrogate, which UTF-8 cannot represent (RFC 7493, section 2.1). A decoder would replace
-// the surrogate with U+FFFD, so the handler would receive another value than the client sent.
-func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.FieldError) {
+// the number of values. It decodes nothing. It refuses a lone surrogate, which UTF-8 cannot
+// represent (RFC 7493, section 2.1). A decoder would replace the surrogate with U+FFFD, so the
+// handler would receive another value than the client sent.
+func scan(data []byte, bounds Bounds) (values int, wrong *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
-		return 0, 0, malformedError("is not UTF-8")
+		return 0, malformedError("is not UTF-8")
 	}
 	s := scanner{data: data, bounds: bounds}
 	s.space()
@@ -40,17 +40,16 @@ func scan(data []byte, bounds Bounds) (values, members int, wrong *fieldgate.Fie
 	if s.wrong == nil && s.at < len(data) {
 		s.wrong = malformedError("has more than one JSON value")
 	}
-	return s.values, s.members, s.wrong
+	return s.values, s.wrong
 }
 
 // scanner reads a JSON text once, from left to right. It stops at the first fault.
 type scanner struct {
-	data    []byte
-	bounds  Bounds
-	at      int
-	values  int
-	members int
-	wrong   *fieldgate.FieldError
+	data   []byte
+	bounds Bounds
+	at     int
+	values int
+	wrong  *fieldgate.FieldError
 }
 
 // next returns the byte at the current position, or 0 at the end of the text or after a fault.
@@ -137,7 +136,6 @@ func (s *scanner) container(depth int, closing byte, element func(depth int)) {
 }
 
 func (s *scanner) member(depth int) {
-	s.members++
 	if s.next() != '"' {
 		s.fail()
 		return

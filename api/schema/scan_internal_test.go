@@ -18,7 +18,7 @@ func TestScan_TakesWhatIsJSON(t *testing.T) {
 		`{}`, `[]`, ` {"a": [1, -0, 0.5, 1e9, 1E+9, 1.5e-3, true, false, null, "x"]} `, `"\u00e9\uD83D\uDE00\/\b\f\n\r\t\\\""`,
 		`123456789012345678901234567890`, strings.Repeat("[", 32) + strings.Repeat("]", 32),
 	} {
-		_, _, wrong := scan([]byte(text), wide)
+		_, wrong := scan([]byte(text), wide)
 		require.Nil(t, wrong, text)
 	}
 }
@@ -30,7 +30,7 @@ func TestScan_RefusesWhatIsNotJSON(t *testing.T) {
 		"01", "-", "-a", "1.", ".5", "+1", "1e", "1e+", "0x1", "1_000", "NaN", "Infinity", `"`, `"\`, `"\u12`, `"\u12g4"`, `"\u+123"`, `"\x41"`, "\"\n\"", "\"\x00\"",
 		"{} {}", "1 1", "[1]]", "// no\n1", "\xef\xbb\xbf{}", "\"\xff\"", "\"\xed\xa0\x80\"",
 	} {
-		_, _, wrong := scan([]byte(text), wide)
+		_, wrong := scan([]byte(text), wide)
 		require.NotNil(t, wrong, "%q", text)
 		require.Equal(t, "syntax", wrong.Keyword, "%q", text)
 	}
@@ -41,7 +41,7 @@ func TestScan_RefusesHalfOfASurrogatePair(t *testing.T) {
 	for _, text := range []string{
 		`"\ud800"`, `"\udc00"`, `"\ud800x"`, `"\ud800\u0041"`, `"\ud800\ud800"`, `"\udc00\ud800"`, `{"\ud800":1}`, `["\uDFFF"]`, `"\ud800\\udc00"`,
 	} {
-		_, _, wrong := scan([]byte(text), wide)
+		_, wrong := scan([]byte(text), wide)
 		require.NotNil(t, wrong, text)
 		require.Contains(t, wrong.Reason, "surrogate", text)
 	}
@@ -61,9 +61,9 @@ func TestScan_HoldsItsBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, wrong := scan([]byte(c.within), c.bounds)
+			_, wrong := scan([]byte(c.within), c.bounds)
 			require.Nil(t, wrong)
-			_, _, wrong = scan([]byte(c.beyond), c.bounds)
+			_, wrong = scan([]byte(c.beyond), c.bounds)
 			require.NotNil(t, wrong)
 			require.Equal(t, c.keyword, wrong.Keyword)
 		})
@@ -73,7 +73,7 @@ func TestScan_HoldsItsBounds(t *testing.T) {
 func TestScan_BuildsNothing(t *testing.T) {
 	hostile := []byte("{" + strings.Repeat(`"":1,`, 400_000) + `"":1}`)
 	allocations := testing.AllocsPerRun(3, func() {
-		_, _, _ = scan(hostile, Bounds{Values: 16_384, Depth: maxDepth, Name: maxName})
+		_, _ = scan(hostile, Bounds{Values: 16_384, Depth: maxDepth, Name: maxName})
 	})
 	require.Less(t, allocations, 10.0)
 }
@@ -82,7 +82,7 @@ func TestScan_AgreesWithTheStandardLibrary(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.SampledFrom([]rune(`{}[]:,"\u0aD89Ed.-+ e1tfrulns`)), 0, 24, -1).Draw(t, "text")
-		_, _, wrong := scan([]byte(text), wide)
+		_, wrong := scan([]byte(text), wide)
 		if wrong == nil {
 			require.True(t, json.Valid([]byte(text)), text)
 		} else if json.Valid([]byte(text)) {

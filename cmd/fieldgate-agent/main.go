@@ -101,6 +101,9 @@ func (runCommand) Run(ctx context.Context, s settings.Settings) error {
 		defer scripts.Close()
 		scripts.Register(device)
 	}
+	if err := program.NotifyReady(ctx); err != nil {
+		config.Logger.Warn("notifying the service manager failed", "error", err)
+	}
 	return device.Run(ctx)
 }
 

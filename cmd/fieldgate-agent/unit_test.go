@@ -1,13 +1,18 @@
 package main_test
 
 import (
+	"crypto/rand"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
 const unitFile = "fieldgate-agent.service"
@@ -20,11 +25,25 @@ func TestUnit_PassesSystemdVerify(t *testing.T) {
 	}
 	text, err := os.ReadFile(unitFile)
 	require.NoError(t, err)
-	installed := strings.Replace(string(text), "ExecStart=/usr/local/bin/fieldgate-agent", "ExecStart="+program, 1)
+	installed := strings.Replace(string(text), "ExecStart=fieldgate-agent", "ExecStart="+program, 1)
 	require.NotEqual(t, string(text), installed)
 	path := filepath.Join(t.TempDir(), unitFile)
 	require.NoError(t, os.WriteFile(path, []byte(installed), 0o600))
 	output, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
 	require.NoError(t, err, string(output))
 	require.NotContains(t, string(output), unitFile, "systemd-analyze warns about the unit") // warnings about other units do not count
+}
+
+func TestUnit_AgentNotifiesServiceManager(t *testing.T) {
+	t.Parallel()
+	name := "@fieldgate-test-" + rand.Text()
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	require.NoError(t, err)
+	defer manager.Close()
+	require.NoError(t, manager.SetReadDeadline(time.Now().Add(30*time.Second)))
+	newTestbed(t, gatewaytest.Start(t)).start(t, "NOTIFY_SOCKET="+name)
+	state := make([]byte, 64)
+	n, err := manager.Read(state)
+	require.NoError(t, err)
+	require.Equal(t, "READY=1", string(state[:n]))
 }

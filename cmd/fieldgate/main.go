@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // authorities for an image that has no file with them
 
 	settingsOfAgent "github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate/admin"
@@ -18,6 +19,7 @@ import (
 type commands struct {
 	Serve  serveCommand  `cmd:"" help:"Run the gateway with Redis, for the users of a Supabase project."`
 	Doctor doctorCommand `cmd:"" help:"Check the settings of serve, Redis, the token issuer and this machine, and print how to mend what is wrong."`
+	Health healthCommand `cmd:"" help:"Check whether the gateway on this machine responds. Exits with 1 if not."`
 	Dev    devCommand    `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
 	Demo   demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
 	Admin  admin.Command `cmd:"" help:"Commands for the operator of an installation."`

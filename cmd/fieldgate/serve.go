@@ -36,6 +36,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := program.NotifyReady(ctx); err != nil {
+		cfg.Logger.Warn("notifying the service manager failed", "error", err)
+	}
 	return g.Run(ctx)
 }
 

@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -54,6 +56,24 @@ func TestServe_DrainsAfterSIGTERM(t *testing.T) {
 	require.Equal(t, 0, p.wait(t, 10*time.Second), p.log.String())
 	require.GreaterOrEqual(t, time.Since(began), time.Second)
 	require.Contains(t, p.log.String(), `"drained"`)
+}
+
+func TestServe_NotifiesServiceManager(t *testing.T) {
+	t.Parallel()
+	name := "@fieldgate-test-" + rand.Text()
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	require.NoError(t, err)
+	defer manager.Close()
+	require.NoError(t, manager.SetReadDeadline(time.Now().Add(30*time.Second)))
+	p, _ := serve(t, "NOTIFY_SOCKET="+name)
+	state := make([]byte, 64)
+	n, err := manager.Read(state)
+	require.NoError(t, err)
+	require.Equal(t, "READY=1", string(state[:n]))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	n, err = manager.Read(state)
+	require.NoError(t, err)
+	require.Equal(t, "STOPPING=1", string(state[:n]))
 }
 
 func TestServe_SecondSignalEndsAtOnce(t *testing.T) {

@@ -6,7 +6,8 @@
 -- ARGV[7]      the metrics, as JSON
 -- ARGV[8]      the firmware version, or "" if the device did not report it
 -- ARGV[9]      time for which the device counts as online after the heartbeat, in ms
--- ARGV[10..16] the arguments of the check of the login
+-- ARGV[10]     the reason of the state, or "" for none
+-- ARGV[11..17] the arguments of the check of the login
 -- Returns {"ok", events, now, length of the ready set, {ids of claimed commands that a user
 --         has asked to cancel}}
 -- Refuses with unauthorized, and with rate_limited as login_check does
@@ -20,19 +21,26 @@
 --@include presence
 local device = device_at(1, 1)
 local reported_status, metrics, firmware, online_for = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9])
+local reason = ARGV[10]
 local now = clock()
 
-local refused, _, _, instance = check_login(device.record, device.tenant, now, 14, 10)
+local refused, _, _, instance = check_login(device.record, device.tenant, now, 14, 11)
 if refused then
   return refused
 end
 
-local tenant, status, connection_until = read_fields(device.record, 'tenant', 'status', 'connection_until')
+local tenant, status, connection_until, earlier_reason =
+  read_fields(device.record, 'tenant', 'status', 'connection_until', 'heartbeat_reason')
 if tenant ~= device.tenant or status ~= 'active' then
   return refuse('unauthorized', 'device_inactive')
 end
 note_instance(device, now, instance or '', '')
 redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', reported_status, 'metrics', metrics)
+if reason ~= '' then
+  redis.call('HSET', device.record, 'heartbeat_reason', reason)
+elseif earlier_reason then
+  redis.call('HDEL', device.record, 'heartbeat_reason')
+end
 -- While a device has a socket, the lease of the socket determines online_until.
 local socket_until = tonumber(connection_until or 0)
 mark_online(device, now, socket_until > now and socket_until or now + online_for)

@@ -102,7 +102,7 @@ func (s *site) streamEvents(c *tenant) (events map[string][]string, trimmed bool
 	stream := store.Tenant(c.storeID()).StreamKey()
 	events = map[string][]string{}
 	for _, e := range s.store.XRange(s.t.Context(), stream, "-", "+").Val() {
-		device, _ := e.Values["device"].(string)
+		device := store.ParseEvent(e).Device
 		events[device] = append(events[device], summary(e))
 	}
 	info, err := s.store.XInfoStream(s.t.Context(), stream).Result()
@@ -114,6 +114,7 @@ func (c *tenant) isIntact(member string) bool {
 	return slices.ContainsFunc(c.intact(), func(d *device) bool { return strings.Contains(member, d.key.ID) })
 }
 
-func summary(e redis.XMessage) string {
-	return fmt.Sprint(e.Values["type"], " ", e.Values["command"], " ", e.Values["time"])
+func summary(entry redis.XMessage) string {
+	e := store.ParseEvent(entry)
+	return e.Type + " " + e.Command + " " + e.Time
 }

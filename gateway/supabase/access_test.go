@@ -117,10 +117,7 @@ func (p *project) follow(received mail) url.Values {
 	path, found := strings.CutPrefix(received.links[0], p.URL+authPath)
 	require.True(t, found, received.links[0])
 	_, address := p.send(request{method: "GET", path: path})
-	parsed, err := url.Parse(string(address))
-	require.NoError(t, err)
-	values, err := url.ParseQuery(parsed.Fragment)
-	require.NoError(t, err)
+	values := p.returned(string(address))
 	require.Contains(t, values, "access_token", "%s", address)
 	return values
 }

@@ -84,6 +84,33 @@ func TestApproval_ByPasswordIsTheDefault(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestApproval_NamesItsUsers looks for the names and the addresses of the proposer and of the approver.
+func TestApproval_NamesItsUsers(t *testing.T) {
+	t.Parallel()
+	p := startProject(t)
+	alice, bob := p.member("alice@example.com", "acme", "admin"), p.member("bob@example.com", "acme", "approver")
+	p.admin("PUT", "/users/"+alice.User.ID, object{"user_metadata": object{"full_name": "Alice Lee"}}, nil)
+	proposer := client.ActorDetails{Kind: client.ActorKindUser, ID: alice.User.ID, Name: "Alice Lee", Email: "alice@example.com"}
+	approver := client.ActorDetails{Kind: client.ActorKindUser, ID: bob.User.ID, Email: "bob@example.com"}
+
+	command := p.serve().propose(p.refresh(alice))
+	user := command.g.user(bob.AccessToken)
+	inbox, err := user.Approvals(t.Context(), client.ListApprovalsParams{})
+	require.NoError(t, err)
+	require.Equal(t, proposer, inbox.Items[0].ProposedByActor)
+	approved, err := command.approve(bob.AccessToken)
+	require.NoError(t, err)
+	require.Equal(t, approver, approved.Approval.DecidedByActor)
+	events, err := user.Events(t.Context(), command.session, client.ListSessionEventsParams{})
+	require.NoError(t, err)
+	actors := map[string]client.ActorDetails{}
+	for _, event := range events.Items {
+		actors[string(event.Type)] = event.ActorDetails
+	}
+	require.Equal(t, proposer, actors["command.proposed"])
+	require.Equal(t, approver, actors["command.approved"])
+}
+
 // TestApproval_OfApplicationNeedsSetting approves with a token of Bob that an application has
 // received from the OAuth 2.1 server of the project.
 func TestApproval_OfApplicationNeedsSetting(t *testing.T) {

@@ -30,10 +30,7 @@ func TestCaptcha_TokenOfAnApplicationIsAccepted(t *testing.T) {
 	t.Parallel()
 	p := startProject(t, withCaptcha(t))
 	user := object{"email": "alice@example.com", "password": password}
-	p.admin("POST", "/users", object{
-		"email": user["email"], "password": password, "email_confirm": true,
-		"app_metadata": object{"customer_id": "acme", "role": "viewer"},
-	}, nil)
+	p.addMember("alice@example.com", "acme", "viewer")
 	for path, body := range map[string]object{
 		"/token?grant_type=password": user, "/otp": {"email": user["email"]}, "/recover": {"email": user["email"]},
 	} {

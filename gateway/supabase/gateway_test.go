@@ -99,3 +99,14 @@ func (p *project) doctor(token string, settings ...string) (findings string, ok 
 	err := cmd.Run()
 	return out.String(), err == nil
 }
+
+// refuseToStart runs `fieldgate serve` with settings that it must refuse, and returns its log.
+func (p *project) refuseToStart(settings ...string) string {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), programs.fieldgate, "serve")
+	cmd.Env = p.gatewaySettings(append(settings, "FIELDGATE_REDIS_URL=redis://127.0.0.1:1")...)
+	out, err := cmd.CombinedOutput()
+	var failed *exec.ExitError
+	require.ErrorAs(p.t, err, &failed, "%s", out)
+	return string(out)
+}

@@ -5,11 +5,13 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,14 +105,20 @@ func (p *project) refresh(s signIn) (renewed signIn) {
 	return renewed
 }
 
-// member creates a user of a tenant through the Admin API, and signs the user in.
+// member creates a user of a tenant, and signs the user in.
 func (p *project) member(email, tenant, role string) signIn {
+	p.t.Helper()
+	p.addMember(email, tenant, role)
+	return p.signIn(email)
+}
+
+// addMember creates a user of a tenant through the Admin API.
+func (p *project) addMember(email, tenant, role string) {
 	p.t.Helper()
 	p.admin("POST", "/users", object{
 		"email": email, "password": password, "email_confirm": true,
 		"app_metadata": object{"customer_id": tenant, "role": role},
 	}, nil)
-	return p.signIn(email)
 }
 
 // enroll enrols and verifies a second factor. It returns the sign-in with that factor.
@@ -132,6 +140,17 @@ func (p *project) stepUp(s signIn, factor, code string) (verified signIn) {
 	p.call(request{method: "POST", path: path + "/challenge", bearer: s.AccessToken}, &challenge)
 	p.call(request{method: "POST", path: path + "/verify", bearer: s.AccessToken, body: object{"challenge_id": challenge.ID, "code": code}}, &verified)
 	return verified
+}
+
+// claimsOf returns the claims of a token, which it does not verify.
+func claimsOf(t testing.TB, token string) (claims object) {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	require.Len(t, parts, 3)
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &claims))
+	return claims
 }
 
 // oneTimePassword returns the current code of a second factor (RFC 6238).

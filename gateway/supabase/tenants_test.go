@@ -14,6 +14,18 @@ func TestSignUp_WithoutTenantIsRefused(t *testing.T) {
 	g.requireLogged(`"setting":"FIELDGATE_TENANT_CLAIM"`)
 }
 
+// TestSignUp_WithPersonalTenants starts a gateway as for development, where each user has a tenant of one.
+func TestSignUp_WithPersonalTenants(t *testing.T) {
+	t.Parallel()
+	p := startProject(t)
+	g := p.serve("FIELDGATE_PERSONAL_TENANTS=on")
+	mallory, alice := p.signUp("mallory@example.com"), p.member("alice@example.com", "acme", "viewer")
+	me := g.me(mallory.AccessToken)
+	require.Equal(t, "u."+mallory.User.ID, me.Tenant)
+	require.EqualValues(t, "admin", me.Role)
+	require.Equal(t, "c.acme", g.me(alice.AccessToken).Tenant)
+}
+
 func TestSignUp_CannotChooseTenant(t *testing.T) {
 	t.Parallel()
 	p := startProject(t)

@@ -113,3 +113,16 @@ func TestCredential_OfNoUserIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) { g.requireRefused(credential, "unauthorized", "") })
 	}
 }
+
+// TestSecretKey_IsNotPublished starts gateways with the keys of a project that administer it.
+func TestSecretKey_IsNotPublished(t *testing.T) {
+	t.Parallel()
+	p := startProject(t)
+	for name, key := range map[string]string{"secret key": p.secret, "service_role key": p.serviceRole} {
+		t.Run(name, func(t *testing.T) {
+			log := p.refuseToStart("FIELDGATE_SUPABASE_ANON_KEY=" + key)
+			require.Contains(t, log, "which the console would publish")
+			require.NotContains(t, log, key)
+		})
+	}
+}

@@ -63,7 +63,7 @@ else
 end
 local claimed = claim_ready(device, now, {
   answer = answer, key = memory_key, fingerprint = fingerprint,
-  limit = tonumber(ARGV[6]), timeout = tonumber(ARGV[7]), settle_limit = tonumber(ARGV[9]), tokens = 19,
+  limit = tonumber(ARGV[6]), timeout = tonumber(ARGV[7]), settle_limit = ARGV[9], tokens = 19,
 })
 local max_waiting = #claimed == 0 and redis.call('HGET', device.usage, 'waitingClaims:limit') or ''
 -- If fewer commands were claimed than allowed, those that are left cannot be claimed now.

@@ -41,7 +41,7 @@ end
 local function next_claimable(device, now)
   local held = 0
   while true do
-    local id = redis.call('ZRANGE', device.ready, held, held)[1]
+    local id = redis.call('ZRANGE', device.ready, ms(held), ms(held))[1]
     if not id then
       return nil
     end

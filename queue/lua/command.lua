@@ -29,9 +29,10 @@
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
 --   packed     true if the state is a map of MessagePack
--- Four more fields of the hash belong to the command. "<id>:body" holds what was proposed.
+-- Five more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
--- the parameters are large. "<id>:aside" holds the time at which the command was
+-- the parameters are large. "<id>:result" holds the result, which an earlier release keeps under a
+-- key of its own. "<id>:aside" holds the time at which the command was
 -- quarantined. "<id>:conflict" holds another result that the device submitted after the command had
 -- ended.
 --@include store/base
@@ -137,11 +138,11 @@ local function encode_command(c)
   return (c.packed and cmsgpack.pack or cjson.encode)(c)
 end
 
--- save_command writes the state of a command. It also stores the state as text in
--- device.state, for the reply.
-local function save_command(device, id, c)
+-- save_command writes the state of a command, and other fields of the hash that follow with their
+-- values. It also stores the state as text in device.state, for the reply.
+local function save_command(device, id, c, ...)
   device.state = encode_command(c)
-  redis.call('HSET', device.commands, id, device.state)
+  redis.call('HSET', device.commands, id, device.state, ...)
 end
 
 -- body_field returns the field of the commands hash that holds a command's body.
@@ -153,6 +154,11 @@ end
 -- parameters.
 local function head_field(id)
   return id .. ':head'
+end
+
+-- result_field returns the field of the commands hash that holds a command's result.
+local function result_field(id)
+  return id .. ':result'
 end
 
 -- aside_field returns the field of the commands hash that exists while a command is
@@ -258,6 +264,16 @@ local function record_claim_end(c, now, outcome)
   end
 end
 
+-- unclaim takes the newest claim of a claimed command back. The claim does not count as an attempt,
+-- and its token is invalid from then on. The caller gives the command its next status.
+local function unclaim(c, now)
+  record_claim_end(c, now, 'released')
+  c.attempt, c.returned = c.attempt - 1, true
+  if c.attempt == 0 then
+    c.first = nil
+  end
+end
+
 -- ready_score returns the command's score in the ready set. A higher priority comes
 -- first; within a priority, a lower sequence number comes first.
 local function ready_score(c)
@@ -282,24 +298,36 @@ local function missing_part(device, id, c)
 end
 
 -- enqueue adds the command to the ready set, ordered by priority and sequence number. Apart from
--- enqueue, only the scripts that put a lost or a quarantined command back add to the ready set.
-local function enqueue(device, id, c, now)
+-- enqueue, only the scripts that put a lost or a quarantined command back add to the ready set. The
+-- other arguments are passed to save_command.
+local function enqueue(device, id, c, now, ...)
   unlist(device, id, c)
   c.status = 'queued'
   c.queued = now
   count(device, 'readyCommands', redis.call('ZADD', device.ready, ms(ready_score(c)), id))
   schedule(device, id, c)
-  save_command(device, id, c)
+  save_command(device, id, c, ...)
+end
+
+-- await_approval makes a command wait for an approval until c.approve_by. The other arguments are
+-- passed to save_command.
+local function await_approval(device, id, c, ...)
+  unlist(device, id, c)
+  c.status = 'pending_approval'
+  redis.call('ZADD', device.pending, c.seq, id)
+  redis.call('ZADD', device.inbox, '0', inbox_member(device, id))
+  schedule(device, id, c)
+  save_command(device, id, c, ...)
 end
 
 -- finish moves the command to a final status. The due index then holds the end of the
--- command's retention.
-local function finish(device, id, c, status, now)
+-- command's retention. The other arguments are passed to save_command.
+local function finish(device, id, c, status, now, ...)
   unlist(device, id, c)
   c.status = status
   c.finished = now
   schedule(device, id, c)
-  save_command(device, id, c)
+  save_command(device, id, c, ...)
 end
 
 -- finish_without_result moves the command to a final status and records the event. It
@@ -380,7 +408,7 @@ end
 -- settle_leases settles at most `limit` expired leases of the device. A claim calls it first,
 -- so that claims are correct even when no sweeper runs.
 local function settle_leases(device, now, limit)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', device.leases, '-inf', ms(now), 'LIMIT', 0, limit)) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', device.leases, '-inf', ms(now), 'LIMIT', '0', limit)) do
     local c = load_command(device, id)
     if not c then
       quarantine(device, id)

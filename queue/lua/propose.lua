@@ -96,7 +96,7 @@ local c = {
   session = session,
   priority = priority,
   max = max_attempts,
-  seq = redis.call('HINCRBY', device.record, 'sequence', 1),
+  seq = redis.call('HINCRBY', device.record, 'sequence', '1'),
   created = math.min(proposed_at, now), -- no command is queued before it is created
   deliver_by = proposed_at + deliver_within,
   digest = digest,
@@ -112,20 +112,15 @@ local c = {
   packed = packed or nil,
 }
 count_bytes(device, bytes)
-redis.call('HSET', device.commands, body_field(id), body)
 if head ~= '' then
   redis.call('HSET', device.commands, head_field(id), head)
 end
-redis.call('ZADD', device.index, 0, index_member(session, id))
+redis.call('ZADD', device.index, '0', index_member(session, id))
 if review then
-  c.status = 'pending_approval'
   c.approve_by = math.min(proposed_at + decide_within, c.deliver_by)
-  redis.call('ZADD', device.pending, c.seq, id)
-  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
-  schedule(device, id, c)
-  save_command(device, id, c)
+  await_approval(device, id, c, body_field(id), body)
 else
-  enqueue(device, id, c, now)
+  enqueue(device, id, c, now, body_field(id), body)
 end
 emit(device, now, 'command.proposed', {
   session = session, command = id, ready = not review, data = { status = c.status },

@@ -48,11 +48,7 @@ elseif c.status ~= 'claimed' then
 end
 
 local ended, cancel = session_ended(device, c, now), c.cancel
-record_claim_end(c, now, 'released')
-c.attempt, c.returned = c.attempt - 1, true
-if c.attempt == 0 then
-  c.first = nil
-end
+unclaim(c, now)
 enqueue(device, id, c, now)
 emit(device, now, 'command.released', {
   session = c.session, command = id, request = c.request, ready = not (ended or cancel), data = reason_data(reason),

@@ -1,7 +1,7 @@
 -- result records the result of a command. On request it also claims the device's next command.
 -- KEYS[1..13]  the device's key set
 -- KEYS[14..15] the login's record and the device's rate limit
--- KEYS[16]     the command's result
+-- KEYS[16]     the command's result, in a store that an earlier release may read
 -- KEYS[17]     the stored answer of the claim; only if the next command is claimed
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
@@ -52,7 +52,7 @@ local function reply(duplicate)
     device.conflict = note_instance(device, now, instance or '', '')
     claimed = claim_ready(device, now, {
       answer = stored_reply(memory_key, ARGV[19]), key = memory_key, fingerprint = ARGV[19],
-      limit = 1, timeout = tonumber(ARGV[18]), settle_limit = tonumber(ARGV[20]), tokens = 21,
+      limit = 1, timeout = tonumber(ARGV[18]), settle_limit = ARGV[20], tokens = 21,
     })
   end
   return ok(state, duplicate, now, quarantined(), unpack(claimed))
@@ -102,8 +102,12 @@ c.result, c.late = fingerprint, late or nil
 c.bytes = (c.bytes or 0) + #result
 count_bytes(device, #result)
 record_claim_end(c, now, status)
-finish(device, id, c, status, now)
-redis.call('SET', result_key, result, 'PX', ms(device.retention))
+if PACKED then
+  finish(device, id, c, status, now, result_field(id), result)
+else
+  finish(device, id, c, status, now)
+  redis.call('SET', result_key, result, 'PX', ms(device.retention))
+end
 emit(device, now, 'command.' .. status, {
   session = c.session, command = id, request = c.request, data = { attempt = c.attempt, late = late },
 })

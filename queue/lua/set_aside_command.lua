@@ -27,13 +27,9 @@ if c.status == 'pending_approval' and redis.call('HEXISTS', device.commands, asi
   return ok(id, 1)
 end
 if c.status == 'claimed' then
-  record_claim_end(c, now, 'released')
+  unclaim(c, now)
   unlist(device, id, c)
   c.status, c.queued = 'queued', now
-  c.attempt, c.returned = c.attempt - 1, true
-  if c.attempt == 0 then
-    c.first = nil
-  end
   save_command(device, id, c)
   emit(device, now, 'command.released', {
     session = c.session, command = id, request = c.request, data = reason_data('its record was changed in the store'),

@@ -14,7 +14,7 @@ end
 -- ARGV[arg] and has the order of store.Scope.Args. The names of a user are lines after the actor;
 -- actor_name and actor_email are nil if the user has none.
 local function device_at(key, arg)
-  local actor, name, email = string.match(ARGV[arg + 2], '^([^\n]*)\n?([^\n]*)\n?(.*)$')
+  local actor, name, email = string.match(ARGV[arg + 2], '^([^\n]*)\n?([^\n]*)\n?([^\n]*)')
   return {
     record = KEYS[key],
     commands = KEYS[key + 1],

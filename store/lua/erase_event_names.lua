@@ -25,19 +25,41 @@ local MARK = '0-1'
 -- BATCH is the number of entries that one call removes from the copy.
 local BATCH = 500
 
--- is_by_user reports whether the user is the actor of an event with these fields.
-local function is_by_user(fields)
+-- value_of returns the value of a field, or nil.
+local function value_of(fields, name)
   for i = 1, #fields, 2 do
-    if fields[i] == 'actor' then
-      return fields[i + 1] == actor
+    if fields[i] == name then
+      return fields[i + 1]
     end
   end
-  return false
 end
 
--- without_names returns the fields of an event without the names of its actor, and the number of
--- events that had one: 0 or 1.
+-- PACKED_EVENT matches an event that the fragment store/event has packed: the text before the names,
+-- with the actor in it, the name, the email address, and the text after them.
+local PACKED_EVENT = '^([^\n]*\n[^\n]*\n([^\n]*)\n)([^\n]*)\n([^\n]*)(.*)$'
+
+-- without_packed_names does what without_names does, for an event that is packed.
+local function without_packed_names(fields, packed)
+  local before, by, name, email, after = string.match(packed, PACKED_EVENT)
+  if by ~= actor or name == '' and email == '' then
+    return fields, 0
+  end
+  local kept = {}
+  for i, text in ipairs(fields) do
+    kept[i] = text == packed and before .. '\n' .. after or text
+  end
+  return kept, 1
+end
+
+-- without_names returns the fields of an event without the names of its actor if that is the user, and
+-- the number of events that had one: 0 or 1.
 local function without_names(fields)
+  local packed = value_of(fields, 'event')
+  if packed then
+    return without_packed_names(fields, packed)
+  elseif value_of(fields, 'actor') ~= actor then
+    return fields, 0
+  end
   local kept, erased = {}, 0
   for i = 1, #fields, 2 do
     if fields[i] == 'name' or fields[i] == 'email' then
@@ -88,10 +110,7 @@ end
 
 local entries, erased = redis.call('XRANGE', stream_key, '(' .. from, '+', 'COUNT', limit), 0
 for _, entry in ipairs(entries) do
-  local fields, had_names = entry[2], 0
-  if is_by_user(fields) then
-    fields, had_names = without_names(fields)
-  end
+  local fields, had_names = without_names(entry[2])
   redis.call('XADD', copy_key, entry[1], unpack(fields))
   from, erased = entry[1], erased + had_names
 end

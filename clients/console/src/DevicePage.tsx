@@ -76,7 +76,7 @@ function Facts({ of }: { of: Device }) {
     ["Location", of.location],
     ["Model", of.model],
     ["Firmware", of.firmwareVersion],
-    ["Reported status", of.lastHeartbeat?.status],
+    ["Reported status", [of.lastHeartbeat?.status, of.lastHeartbeat?.reason].filter(Boolean).join(": ")],
     ["Pending commands", of.pendingCommands?.toString()],
     ...Object.entries(of.tags),
     ...Object.entries(of.metrics ?? {}).map(([name, value]) => [name, String(value)]),

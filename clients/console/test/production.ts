@@ -13,15 +13,17 @@ export interface ProductionGateway {
   stop(): Promise<void>;
 }
 
-/** Starts a gateway with additional settings, and waits until it responds. */
-export async function startGateway(settings: Record<string, string>): Promise<ProductionGateway> {
-  const port = await freePort();
+/**
+ * Starts a gateway with additional settings, and waits until it responds. `at` is its origin, on this
+ * computer. By default, the origin has an unused port.
+ */
+export async function startGateway(settings: Record<string, string>, at?: string): Promise<ProductionGateway> {
+  const url = at ?? `http://127.0.0.1:${await freePort()}`;
   const redisPort = await freePort();
   const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
-  const url = `http://127.0.0.1:${port}`;
   await waitUntilReady(redis, () => reachable(redisPort));
   const env = {
-    FIELDGATE_ADDR: `127.0.0.1:${port}`,
+    FIELDGATE_ADDR: `127.0.0.1:${new URL(url).port}`,
     FIELDGATE_METRICS_ADDR: "off",
     FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
     ...settings,

@@ -237,7 +237,7 @@ test("token is used until the gateway refuses it", async ({ page, project, url }
 
 test("link with tokens does not sign in without a confirmation", async ({ page, project, url }) => {
   await page.goto(`${url}/console?error=access_denied#error=access_denied&error_code=otp_expired`);
-  await expect(page.getByText("This link has expired or was already used. Request another one.")).toBeVisible();
+  await expect(page.getByText("This code or link has expired or was already used. Request another one.")).toBeVisible();
   expect(page.url()).toBe(`${url}/console`);
 
   await page.goto(`${url}/console#access_token=${project.token(1800)}&refresh_token=secret&type=invite`);
@@ -320,7 +320,7 @@ test("description in a refused link is a short quote", async ({ page, url }) => 
   const description = `Call ${"1".repeat(300)}`;
   await page.goto(`${url}/console#error=server_error&error_description=${description}`);
   const quote = description.slice(0, 200);
-  await expect(page.getByRole("status")).toHaveText(`The link was refused. The sign-in service says: “${quote}”`);
+  await expect(page.getByRole("status")).toHaveText(`The sign-in was refused. The sign-in service says: “${quote}”`);
 });
 
 test("renewal that the project limits is tried again later", async ({ page, project, url }) => {

@@ -1,50 +1,22 @@
-// Tests the sign-in with a real Supabase Auth server. `make test-supabase` starts one and runs them.
-// They need these variables, and are skipped without them:
-//
-//   FIELDGATE_TEST_SUPABASE_URL         the project; Auth is at <URL>/auth/v1
-//   FIELDGATE_TEST_SUPABASE_ANON_KEY    its public key
-//   FIELDGATE_TEST_SUPABASE_SECRET_KEY  its secret key, with which the tests create users
-//   FIELDGATE_TEST_SUPABASE_MAILS       where GET returns the mails, newest first, each with `to`,
-//                                       `links` and `code`
-//
-// The redirect URLs of the project must contain http://127.0.0.1:*/console, and the template of
-// its mails {{ .ConfirmationURL }} and {{ .Token }}.
-import { createHmac, randomUUID } from "node:crypto";
-import { test as base, expect, type Page } from "@playwright/test";
-import axe from "axe-core";
+// Tests how users sign in with a password and with mails, and their second factor, with a real Supabase Auth
+// server: see supabase.ts.
+import { randomUUID } from "node:crypto";
+import { expect } from "@playwright/test";
 import { takeScreenshot } from "./fixtures.js";
-import { startGateway } from "./production.js";
+import {
+  admin,
+  createUser,
+  fillPassword,
+  mailTo,
+  needsProject,
+  proposeCommand,
+  requireAccessible,
+  signIn,
+  test,
+  totp,
+} from "./supabase.js";
 
-const {
-  FIELDGATE_TEST_SUPABASE_URL: projectUrl = "",
-  FIELDGATE_TEST_SUPABASE_ANON_KEY: anonKey = "",
-  FIELDGATE_TEST_SUPABASE_SECRET_KEY: secretKey = "",
-  FIELDGATE_TEST_SUPABASE_MAILS: mailsUrl = "",
-} = process.env;
-
-const test = base.extend<{ url: string }>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright requires a pattern
-  url: async ({}, use) => {
-    const gateway = await startGateway({
-      FIELDGATE_SUPABASE_URL: projectUrl,
-      FIELDGATE_SUPABASE_ANON_KEY: anonKey,
-      FIELDGATE_APPROVAL_AAL: "aal2",
-    });
-    await use(gateway.url);
-    await gateway.stop();
-  },
-
-  page: async ({ page }, use) => {
-    const errors: string[] = [];
-    page.on("pageerror", (error) => errors.push(error.message));
-    page.on("console", (message) => /Content Security|Trusted/.test(message.text()) && errors.push(message.text()));
-    await use(page);
-    expect(errors).toEqual([]);
-  },
-});
-
-test.slow(); // each test starts a gateway and signs several users in
-test.skip(!projectUrl || !anonKey || !secretKey || !mailsUrl, "FIELDGATE_TEST_SUPABASE_URL and others are not set");
+needsProject();
 
 test("approval asks for a second factor, adds one and is repeated", async ({ page, url }) => {
   const alice = await createUser("operator");
@@ -74,7 +46,7 @@ test("approval asks for a second factor, adds one and is repeated", async ({ pag
   // The next sign-in asks for the code after the password.
   await page.getByRole("button", { name: "Sign out" }).click();
   await fillPassword(page, bob);
-  await expect(page.getByRole("button", { name: "Continue without a code" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Continue without the second factor" })).toBeVisible();
   await requireAccessible(page);
   await page.getByLabel("Code").fill(totp(secret, 1)); // a code is valid once, and for half a minute more
   await page.getByRole("button", { name: "Verify" }).click();
@@ -179,111 +151,3 @@ test("person without a tenant is told so", async ({ page, url }) => {
   await expect(page.getByText(`You are signed in as ${user.email}.`)).toBeVisible();
   await expect(page.getByRole("alert")).toContainText("Your account is assigned to no customer.");
 });
-
-interface TestUser {
-  email: string;
-  password: string;
-}
-
-/** Creates a user of the tenant acme with a role, or of no tenant if there is no role. */
-async function createUser(role: string | undefined): Promise<TestUser> {
-  const user = { email: `${randomUUID()}@example.com`, password: "correct horse" };
-  const app_metadata = role && { customer_id: "acme", role };
-  await admin("POST", "/admin/users", { ...user, email_confirm: true, app_metadata });
-  return user;
-}
-
-/** Calls the project with its secret key. */
-async function admin(method: string, path: string, body: object): Promise<Record<string, string>> {
-  const headers = { apikey: secretKey, "Content-Type": "application/json" };
-  const response = await fetch(`${projectUrl}/auth/v1${path}`, { method, headers, body: JSON.stringify(body) });
-  if (!response.ok) throw new Error(await response.text());
-  return (await response.json()) as Record<string, string>;
-}
-
-interface Mail {
-  to: string[];
-  links: string[];
-  code: string;
-}
-
-/** Waits for a mail to an address. */
-async function mailTo(email: string): Promise<Mail> {
-  let mail: Mail | undefined;
-  await expect
-    .poll(async () => {
-      const mails = (await (await fetch(mailsUrl)).json()) as Mail[];
-      mail = mails.find(({ to }) => to.includes(email));
-      return mail;
-    })
-    .toBeTruthy();
-  return mail as Mail;
-}
-
-async function signIn(page: Page, url: string, user: TestUser): Promise<void> {
-  await page.goto(`${url}/console`);
-  await fillPassword(page, user);
-  await expect(page.getByRole("heading", { name: "Inbox" })).toBeVisible();
-}
-
-async function fillPassword(page: Page, user: TestUser): Promise<void> {
-  await page.getByLabel("E-mail").fill(user.email);
-  await page.getByLabel("Password").fill(user.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-}
-
-/** Provisions a device, opens a session and proposes a command that must be approved. */
-async function proposeCommand(url: string, operator: TestUser): Promise<void> {
-  const device = await call(url, await createUser("admin"), "/devices", { name: "Pump 7" });
-  await fetch(`${url}/api/v1/device/register`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ activationCode: device.activationCode }),
-  });
-  const deviceId = device.device.id;
-  const session = await call(url, operator, "/sessions", { deviceId, type: "remediation", description: "Stopped" });
-  const command = { type: "service.restart", parameters: { service: "telemetry" }, reason: "agreed" };
-  await call(url, operator, `/sessions/${session.id}/commands`, command);
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: the responses of several operations
-async function call(url: string, user: TestUser, path: string, body: object): Promise<any> {
-  const token = await passwordToken(user);
-  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
-  const request = { method: "POST", headers, body: JSON.stringify(body) };
-  const response = await fetch(`${url}/api/v1/customer${path}`, request);
-  if (!response.ok) throw new Error(await response.text());
-  return response.json();
-}
-
-async function passwordToken(user: TestUser): Promise<string> {
-  const headers = { apikey: anonKey, "Content-Type": "application/json" };
-  const request = { method: "POST", headers, body: JSON.stringify(user) };
-  const response = await fetch(`${projectUrl}/auth/v1/token?grant_type=password`, request);
-  return ((await response.json()) as { access_token: string }).access_token;
-}
-
-/** Returns the code of an authenticator app (RFC 6238), or that of a number of steps later. */
-function totp(secret: string, steps = 0): string {
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const digest = createHmac("sha1", base32(secret)).update(counter).digest();
-  const offset = (digest.at(-1) as number) & 15;
-  return String((digest.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
-}
-
-function base32(text: string): Buffer {
-  const digits = [...text].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter));
-  const bits = digits.map((digit) => digit.toString(2).padStart(5, "0")).join("");
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-}
-
-/** Requires that axe-core finds no violation on the page. */
-async function requireAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe.source); // evaluate is exempt from the Content-Security-Policy of the page
-  const found = await page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
-  });
-  expect.soft(found).toEqual([]);
-}

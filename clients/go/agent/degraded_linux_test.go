@@ -116,7 +116,9 @@ func TestDegraded_FullDisk(t *testing.T) {
 	require.NotZero(t, refused)
 	g.offer("inspect_1", "inspect")
 	require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, "inspect_1").Status)
-	require.Equal(t, 1.0, g.awaitHeartbeat(t, fieldgate.HeartbeatStatusDegraded).Metrics[MetricUnrecorded])
+	degraded := g.awaitHeartbeat(t, fieldgate.HeartbeatStatusDegraded)
+	require.Equal(t, 1.0, degraded.Metrics[MetricUnrecorded])
+	require.Contains(t, degraded.Reason, "no space left")
 
 	g.offer("clean_1", "clean")
 	require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, "clean_1").Status)

@@ -17,6 +17,10 @@ const (
 	maxHeartbeatInterval = 10 * time.Minute
 )
 
+// maxReason is the maximum length of the reason in a heartbeat, in bytes. The contract counts
+// characters.
+const maxReason = 256
+
 // MetricUnrecorded is the name of the metric that is 1 while the device is degraded because its
 // journal cannot be written: the disk is full, broken or read-only.
 const MetricUnrecorded = "journalUnwritable"
@@ -45,18 +49,20 @@ func (w *worker) heartbeatLoop(ctx context.Context) {
 	}
 }
 
-// sendHeartbeat sends one heartbeat. If the gateway refuses the metrics, sendHeartbeat repeats
-// the heartbeat without metrics, because a device with a broken sensor must not appear offline.
+// sendHeartbeat sends one heartbeat. If the gateway refuses it, sendHeartbeat repeats it without
+// the metrics and the reason, because a device with a broken sensor must not appear offline, and a
+// gateway of an earlier release knows no reason.
 func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
 	api, _ := w.uplink.current()
 	_ = w.journal.repair()
-	request := fieldgate.HeartbeatRequest{Status: w.status(), FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
+	request := fieldgate.HeartbeatRequest{FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
+	request.Status, request.Reason = w.status()
 	reply, err := api.Heartbeat(ctx, request)
-	if len(request.Metrics) == 0 || !isMetricsError(err) {
+	if len(request.Metrics) == 0 && request.Reason == "" || !isMetricsError(err) {
 		return reply, err
 	}
 	w.logMetricsError(err)
-	request.Metrics = nil
+	request.Metrics, request.Reason = nil, ""
 	return api.Heartbeat(ctx, request)
 }
 
@@ -98,21 +104,24 @@ func (w *worker) callMetrics() (metrics fieldgate.Metrics) {
 // logMetricsError logs the first error about metrics and ignores later ones. Otherwise the same
 // error would be logged with every heartbeat.
 func (w *worker) logMetricsError(err error) {
-	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics", "error", err) })
+	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics and the reason", "error", err) })
 }
 
-// status returns degraded while the journal cannot be written, because only repeatable commands
-// run in that state, and while too many results wait for submission, because the device then claims
-// no command.
-func (w *worker) status() fieldgate.HeartbeatStatus {
+// status returns the status of the device and the reason of it. The status is degraded while the
+// journal cannot be written, because only repeatable commands run in that state, and while too many
+// results wait for submission, because the device then claims no command.
+func (w *worker) status() (status fieldgate.HeartbeatStatus, reason string) {
 	w.mu.Lock()
 	busy, stuck := len(w.jobs) > 0, len(w.submissions) >= maxPendingResults
 	w.mu.Unlock()
+	err := w.journal.health()
 	switch {
-	case stuck, w.journal.health() != nil:
-		return fieldgate.HeartbeatStatusDegraded
+	case err != nil:
+		return fieldgate.HeartbeatStatusDegraded, fieldgate.TruncateText("the journal cannot be written: "+err.Error(), maxReason)
+	case stuck:
+		return fieldgate.HeartbeatStatusDegraded, fmt.Sprintf("%d results wait to be submitted, so no command is claimed", maxPendingResults)
 	case busy:
-		return fieldgate.HeartbeatStatusBusy
+		return fieldgate.HeartbeatStatusBusy, ""
 	}
-	return fieldgate.HeartbeatStatusOk
+	return fieldgate.HeartbeatStatusOk, ""
 }

@@ -867,7 +867,9 @@ export interface paths {
          *     Send the `digest` of the command that the approver saw. If it is not the digest of this
          *     command, the response is 409 `digest_mismatch` and nothing is recorded. After `approveBy`
          *     the response is 409 `approval_expired`. In a tenant with several users, the proposer of a
-         *     command may not approve it (403 `self_approval`), but may reject it.
+         *     command may not approve it (403 `self_approval`), but may reject it. If the policy has denied
+         *     the type of the command since the proposal, only a rejection is possible (403
+         *     `command_denied`).
          *
          *     The operator can require that an approval is made with a sign-in with a second factor:
          *     a token whose `aal` is lower is refused with 403 `step_up_required`, whose `assurance` is
@@ -1535,6 +1537,8 @@ export interface components {
         /** @description The state of the device. */
         HeartbeatRequest: {
             status: components["schemas"]["HeartbeatStatus"];
+            /** @description The reason of the status, in words, for the users who look at the device. */
+            reason?: string;
             metrics?: components["schemas"]["Metrics"];
             /** @description The current version of the firmware, if it may have changed. */
             firmwareVersion?: string;
@@ -1877,6 +1881,8 @@ export interface components {
         /** @description The newest heartbeat of a device. Absent if there was none. */
         LastHeartbeat: {
             status: components["schemas"]["HeartbeatStatus"];
+            /** @description The reason of the status, in words, for the users who look at the device. */
+            reason?: string;
             /**
              * Format: date-time
              * @description The time at which the heartbeat arrived.
@@ -2570,7 +2576,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The role or the sign-in is not sufficient, or the caller proposed the command. */
+        /** @description The role or the sign-in is not sufficient, the caller proposed the command, or the policy denies commands of this type by now. */
         DecisionForbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3258,7 +3264,8 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "status": "ok",
+                 *       "status": "degraded",
+                 *       "reason": "the journal cannot be written: no space left on device",
                  *       "metrics": {
                  *         "cpuPercent": 12.5,
                  *         "temperatureCelsius": 41

@@ -1,10 +1,11 @@
 // What users manage themselves: the password, the second factor and passkeys.
 import { useEffect, useState } from "preact/hooks";
 import { ConfirmedButton } from "../forms.js";
-import { Problem, useAction } from "../ui.js";
+import { Problem, UserText, useAction } from "../ui.js";
+import { verifiedFactors } from "./factors.js";
 import { PasswordForm } from "./PasswordForm.js";
-import { dataOf, readSettings } from "./project.js";
-import { Enrolment, verifiedFactors } from "./SecondFactor.js";
+import { dataOf, readSettings, supportsKeys } from "./project.js";
+import { Enrolment } from "./SecondFactor.js";
 import { auth, signedIn, supabaseProject } from "./tokens.js";
 
 export function AccountPage() {
@@ -66,13 +67,13 @@ function Factors() {
   return (
     <section class="card" aria-labelledby="factors">
       <h2 id="factors">Second factor</h2>
-      <Items items={items} what="authenticator app" remove={remove} />
+      <Items items={items} what="second factor" remove={remove} />
       {items && items.length > 0 && !isAdding ? (
         <button type="button" onClick={() => setAdding(true)}>
-          Add another authenticator app
+          Add another one
         </button>
       ) : (
-        items && <Enrolment onVerified={onVerified} />
+        items && <Enrolment isFirst={items.length === 0} onVerified={onVerified} />
       )}
       <Problem error={error} />
     </section>
@@ -84,7 +85,7 @@ function Passkeys() {
   const [hasPasskeys, setHasPasskeys] = useState(false);
   useEffect(() => {
     const project = supabaseProject();
-    if (project) void readSettings(project).then(({ passkeys }) => setHasPasskeys(passkeys));
+    if (project) void readSettings(project).then(({ passkeys }) => setHasPasskeys(passkeys && supportsKeys));
   }, []);
   return hasPasskeys ? <PasskeyList /> : null;
 }
@@ -122,7 +123,9 @@ function Items(props: { items?: Item[]; what: string; remove: (id: string) => Pr
     <ul class="items">
       {props.items.map(({ id, name }) => (
         <li key={id}>
-          <span id={id}>{name}</span>
+          <span id={id}>
+            <UserText>{name}</UserText>
+          </span>
           <ConfirmedButton
             title={`Remove this ${props.what}?`}
             effect={`${name} will no longer sign you in.`}

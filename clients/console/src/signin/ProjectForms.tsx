@@ -4,7 +4,15 @@ import { Field, valuesOf } from "../forms.js";
 import { Problem, useAction } from "../ui.js";
 import { CodeField } from "./CodeField.js";
 import type { SupabaseProject } from "./config.js";
-import { dataOf, errorOf, type ProjectSettings, pageUrl, readSettings, supportsLinks } from "./project.js";
+import {
+  dataOf,
+  errorOf,
+  type ProjectSettings,
+  pageUrl,
+  readSettings,
+  supportsKeys,
+  supportsLinks,
+} from "./project.js";
 import { auth } from "./tokens.js";
 
 export function ProjectForms({ project }: { project: SupabaseProject }) {
@@ -96,7 +104,7 @@ async function sendRecovery(email: string): Promise<void> {
 
 /** Leaves the page for the identity provider of a company, which the domain of an address selects. */
 async function signInWithSSO(email: string): Promise<void> {
-  const domain = email.slice(email.lastIndexOf("@") + 1);
+  const domain = email.slice(email.lastIndexOf("@") + 1).toLowerCase(); // the project compares it as it is
   dataOf(await auth().signInWithSSO({ domain, options: { redirectTo: pageUrl } }));
 }
 
@@ -144,7 +152,7 @@ function OtherWays({ settings }: { settings: ProjectSettings }) {
   const passkey = async () => dataOf(await auth().signInWithPasskey());
   return (
     <div class="other-ways">
-      {settings.passkeys && (
+      {settings.passkeys && supportsKeys && (
         <button type="button" disabled={busy} onClick={() => void run(passkey)}>
           Sign in with a passkey
         </button>

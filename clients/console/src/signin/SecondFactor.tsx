@@ -1,26 +1,38 @@
-// The second factor: codes of an authenticator app (TOTP, RFC 6238).
+// The second factor: codes of an authenticator app (TOTP, RFC 6238), codes by text message, and security keys
+// (WebAuthn).
 import { useEffect, useState } from "preact/hooks";
 import { Dialog, Field, valuesOf } from "../forms.js";
 import { Problem, useAction } from "../ui.js";
 import { CodeField } from "./CodeField.js";
-import { dataOf } from "./project.js";
+import {
+  addKey,
+  createApp,
+  type Factor,
+  type NewApp,
+  sendCode,
+  verifiedFactors,
+  verifyCode,
+  verifyKey,
+  verifySentCode,
+} from "./factors.js";
+import { supportsKeys } from "./project.js";
 import { stepUp } from "./stepup.js";
-import { auth, signOut, skipFactor } from "./tokens.js";
+import { signOut, skipFactor } from "./tokens.js";
 
-/** Asks for the code after the password, if the user has a second factor. */
+/** Asks for the second factor after the first one, if the user has one. */
 export function SecondFactorStep() {
   return (
     <>
       <FactorForm onVerified={() => {}} />
       <div class="actions">
         <button type="button" onClick={skipFactor}>
-          Continue without a code
+          Continue without the second factor
         </button>
         <button type="button" onClick={signOut}>
           Sign out
         </button>
       </div>
-      <p class="fine">Without a code, you may be asked for one when you approve a command.</p>
+      <p class="fine">Without it, you may be asked for it when you approve a command.</p>
     </>
   );
 }
@@ -42,42 +54,27 @@ export function StepUpDialog() {
   );
 }
 
-interface FactorChoice {
-  id: string;
-  name: string;
-}
-
-/** Verifies a code of a factor of the user. A user who has no factor adds one first. */
+/** Verifies a factor of the user. A user who has no factor adds one first. */
 function FactorForm({ onVerified }: { onVerified: () => void }) {
-  const [factors, setFactors] = useState<FactorChoice[]>();
+  const [factors, setFactors] = useState<Factor[]>();
   const { error, run } = useAction(async () => setFactors(await verifiedFactors()));
   useEffect(() => void run(), []);
   if (!factors) return error ? <Problem error={error} /> : <p aria-busy="true">Loading…</p>;
-  if (factors.length === 0) return <Enrolment onVerified={onVerified} />;
-  return <CodeForm factors={factors} onVerified={onVerified} />;
+  if (factors.length === 0) return <Enrolment isFirst onVerified={onVerified} />;
+  return <Verification factors={factors} onVerified={onVerified} />;
 }
 
-/** Returns the verified factors of the user. */
-export async function verifiedFactors(): Promise<FactorChoice[]> {
-  const { totp } = dataOf(await auth().mfa.listFactors());
-  return totp.map(({ id, friendly_name }) => ({ id, name: friendly_name ?? "Authenticator app" }));
-}
-
-function CodeForm({ factors, onVerified }: { factors: FactorChoice[]; onVerified: () => void }) {
-  const { busy, error, run } = useAction(async (factorId: string, code: string) => {
-    dataOf(await auth().mfa.challengeAndVerify({ factorId, code }));
-    onVerified();
-  });
-  const submit = (event: SubmitEvent) => {
-    const { factor = factors[0]?.id ?? "", code = "" } = valuesOf(event);
-    void run(factor, code.replaceAll(" ", ""));
-  };
+/** Verifies the factor that the user selects. */
+function Verification({ factors, onVerified }: { factors: Factor[]; onVerified: () => void }) {
+  const [selected, select] = useState(factors[0]?.id);
+  const factor = factors.find(({ id }) => id === selected);
+  const Form = factor && forms[factor.kind];
   return (
-    <form onSubmit={submit}>
+    <>
       {factors.length > 1 && (
-        <Field label="Authenticator">
+        <Field label="Second factor">
           {(ids) => (
-            <select {...ids} name="factor">
+            <select {...ids} value={selected} onChange={(event) => select(event.currentTarget.value)}>
               {factors.map(({ id, name }) => (
                 <option key={id} value={id}>
                   {name}
@@ -87,11 +84,52 @@ function CodeForm({ factors, onVerified }: { factors: FactorChoice[]; onVerified
           )}
         </Field>
       )}
-      <CodeField
-        label="Code"
-        hint="The six digits that your authenticator app shows now."
-        pattern="[0-9]{3} ?[0-9]{3}"
-      />
+      {Form && <Form key={selected} factor={factor} onVerified={onVerified} />}
+    </>
+  );
+}
+
+interface FormProps {
+  factor: { id: string };
+  onVerified: () => void;
+}
+
+const forms = { totp: AppForm, phone: TelephoneForm, webauthn: KeyForm };
+
+/** Takes the code that an authenticator app shows. */
+function AppForm({ factor, onVerified }: FormProps) {
+  const verify = async (code: string) => {
+    await verifyCode(factor.id, code);
+    onVerified();
+  };
+  return <CodeForm hint="The six digits that your authenticator app shows now." verify={verify} />;
+}
+
+/** Sends a code to the telephone of the user, and takes it. */
+function TelephoneForm({ factor, onVerified }: FormProps) {
+  const [challenge, setChallenge] = useState("");
+  const { busy, error, run } = useAction(async () => setChallenge(await sendCode(factor.id)));
+  const verify = async (code: string) => {
+    await verifySentCode(factor.id, challenge, code);
+    onVerified();
+  };
+  return (
+    <>
+      {challenge && <CodeForm hint="The code that was sent to your telephone." verify={verify} />}
+      <button type="button" class={challenge ? "" : "primary"} disabled={busy} onClick={() => void run()}>
+        {challenge ? "Send another code" : "Send a code to my telephone"}
+      </button>
+      <Problem error={error} />
+    </>
+  );
+}
+
+function CodeForm({ hint, verify }: { hint: string; verify: (code: string) => Promise<void> }) {
+  const { busy, error, run } = useAction(verify);
+  const submit = (event: SubmitEvent) => void run((valuesOf(event).code ?? "").replaceAll(" ", ""));
+  return (
+    <form onSubmit={submit}>
+      <CodeField label="Code" hint={hint} pattern="([0-9] ?){6,10}" />
       <button type="submit" class="primary" disabled={busy}>
         Verify
       </button>
@@ -100,47 +138,58 @@ function CodeForm({ factors, onVerified }: { factors: FactorChoice[]; onVerified
   );
 }
 
-interface NewFactor extends FactorChoice {
-  qrCode: string;
-  secret: string;
-}
-
-/** Adds an authenticator app: shows its secret, and verifies the first code. */
-export function Enrolment({ onVerified }: { onVerified: () => void }) {
-  const [factor, setFactor] = useState<NewFactor>();
-  const { busy, error, run } = useAction(async () => setFactor(await enrol()));
-  if (factor)
-    return (
-      <>
-        <p>Scan this code with an authenticator app, or enter the secret there. Then enter the code of the app.</p>
-        <img class="qr" src={factor.qrCode} alt="QR code of the secret" width="200" height="200" />
-        <p class="fine">
-          Secret <code class="digest">{factor.secret}</code>
-        </p>
-        <CodeForm factors={[factor]} onVerified={onVerified} />
-      </>
-    );
+/** Asks the browser for a security key of the user. */
+function KeyForm({ factor, onVerified }: FormProps) {
+  const { busy, error, run } = useAction(async () => {
+    await verifyKey(factor.id);
+    onVerified();
+  });
+  if (!supportsKeys) return <p>This browser cannot use security keys.</p>;
   return (
     <>
-      <p>You have no second factor yet. You need an authenticator app, on a telephone for example.</p>
       <button type="button" class="primary" disabled={busy} onClick={() => void run()}>
-        Add an authenticator app
+        Use my security key
       </button>
       <Problem error={error} />
     </>
   );
 }
 
-/** Creates a factor. It removes those that were created before and never verified. */
-async function enrol(): Promise<NewFactor> {
-  const { all } = dataOf(await auth().mfa.listFactors());
-  for (const { id, status } of all) if (status === "unverified") await auth().mfa.unenroll({ factorId: id });
-  const friendlyName = `Authenticator app, ${new Date().toISOString().slice(0, 16).replace("T", " ")}`;
-  const { id, totp } = dataOf(await auth().mfa.enroll({ factorType: "totp", issuer: location.host, friendlyName }));
-  return { id, name: friendlyName, qrCode: encodeImage(totp.qr_code), secret: totp.secret };
+/** Adds an authenticator app or a security key. */
+export function Enrolment({ isFirst, onVerified }: { isFirst: boolean; onVerified: () => void }) {
+  const [app, setApp] = useState<NewApp>();
+  const create = useAction(async () => setApp(await createApp()));
+  const key = useAction(async () => {
+    await addKey();
+    onVerified();
+  });
+  if (app) return <NewAppForm app={app} onVerified={onVerified} />;
+  return (
+    <>
+      {isFirst && <p>You have no second factor yet. Add an authenticator app, on a telephone for example.</p>}
+      <button type="button" class="primary" disabled={create.busy} onClick={() => void create.run()}>
+        Add an authenticator app
+      </button>{" "}
+      {supportsKeys && (
+        <button type="button" disabled={key.busy} onClick={() => void key.run()}>
+          Add a security key
+        </button>
+      )}
+      <Problem error={create.error ?? key.error} />
+    </>
+  );
 }
 
-/** Encodes the image in a data URL, because characters such as # end an unencoded one. */
-function encodeImage(dataUrl: string): string {
-  return `data:image/svg+xml,${encodeURIComponent(dataUrl.slice(dataUrl.indexOf(",") + 1))}`;
+/** Shows the secret of a new authenticator app, and verifies the first code. */
+function NewAppForm({ app, onVerified }: { app: NewApp; onVerified: () => void }) {
+  return (
+    <>
+      <p>Scan this code with an authenticator app, or enter the secret there. Then enter the code of the app.</p>
+      <img class="qr" src={app.qrCode} alt="QR code of the secret" width="200" height="200" />
+      <p class="fine">
+        Secret <code class="digest">{app.secret}</code>
+      </p>
+      <AppForm factor={app} onVerified={onVerified} />
+    </>
+  );
 }

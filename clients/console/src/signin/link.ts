@@ -10,7 +10,7 @@ export type Link =
   | { kind: "hash"; hash: string; type: string }
   /** Tokens: of an invitation or a recovery mail, or handed over by another application. */
   | { kind: "tokens"; access: string; refresh?: string; type: string }
-  /** The reason why the project refused the link. */
+  /** The reason why the project or an identity provider refused the sign-in. */
   | { kind: "refused"; code: string; description: string };
 
 /** The parameters that are removed from the URL, because they are secret or used up. */
@@ -33,7 +33,7 @@ export function takeLink(): Link | undefined {
 function linkOf(value: (name: string) => string): Link | undefined {
   const type = value("type");
   if (value("error") || value("error_code"))
-    return { kind: "refused", code: value("error_code"), description: value("error_description") };
+    return { kind: "refused", code: value("error_code") || value("error"), description: value("error_description") };
   if (value("token")) return { kind: "dev", access: value("token") };
   if (value("code")) return { kind: "code", code: value("code") };
   if (value("token_hash")) return { kind: "hash", hash: value("token_hash"), type };
@@ -45,23 +45,4 @@ function linkOf(value: (name: string) => string): Link | undefined {
 /** Reports whether the user of a link of a mail chooses a password after signing in. */
 export function wantsPassword(type: string): boolean {
   return type === "invite" || type === "recovery";
-}
-
-/** A message to the user. The quote is the text of another party, which must not look like the page's own. */
-export interface Notice {
-  text: string;
-  quote?: string;
-}
-
-const maxQuote = 200;
-
-/**
- * Returns what to tell the user about a link that the project refused. Anyone can write a link
- * with a description, so the description is a short quote.
- */
-export function explainRefusal(link: { code: string; description: string }): Notice {
-  if (["otp_expired", "flow_state_not_found", "flow_state_expired", "bad_oauth_callback"].includes(link.code))
-    return { text: "This link has expired or was already used. Request another one." };
-  if (!link.description) return { text: "The sign-in service refused this link. Request another one." };
-  return { text: "The link was refused. The sign-in service says:", quote: link.description.slice(0, maxQuote) };
 }

@@ -1,6 +1,7 @@
 // Signs in at the Supabase project, with its own library.
 import { GoTrueClient, isAuthError, isAuthRetryableFetchError, type Session } from "@supabase/auth-js";
 import type { SupabaseProject } from "./config.js";
+import { messageFor } from "./messages.js";
 import type { Storage } from "./storage.js";
 
 /** The error of a sign-in. `final` means that another attempt with the same input is pointless. */
@@ -16,6 +17,9 @@ export class SignInError extends Error {
 
 /** Whether this browser can sign in with links. The digest of a verifier needs a secure context. */
 export const supportsLinks = globalThis.isSecureContext;
+
+/** Whether this browser has passkeys and security keys (WebAuthn), which need a secure context. */
+export const supportsKeys = globalThis.PublicKeyCredential !== undefined;
 
 /** The page to which the project and its identity providers redirect. */
 export const pageUrl = `${location.origin}/console`;
@@ -62,20 +66,15 @@ type DataOf<T> = T extends { data: infer D; error: null } ? D : never;
 
 /** Converts an error of the library. */
 export function errorOf(error: Error): SignInError {
-  if (!isAuthError(error)) return new SignInError(error.message, true); // of the browser, for a passkey
+  if (!isAuthError(error)) return new SignInError(explainBrowser(error), true);
   if (isAuthRetryableFetchError(error)) return new SignInError("The sign-in service cannot be reached.", false);
-  return new SignInError(messages[error.code ?? ""] ?? error.message, error.status !== 429, error.code);
+  return new SignInError(messageFor(error.code) ?? error.message, error.status !== 429, error.code);
 }
 
-/** The messages for codes of the project whose own message does not say what to do. */
-const messages: Record<string, string> = {
-  bad_code_verifier: "This link works once, and only in the browser that requested it.",
-  pkce_code_verifier_not_found: "This link works once, and only in the browser that requested it.",
-  captcha_failed: "This project requires a CAPTCHA, which this console does not show. Ask the operator of the gateway.",
-  otp_expired: "This code or link has expired or was already used. Request another one.",
-  mfa_verification_failed: "This code is wrong or has expired. Enter the one that the app shows now.",
-  reauthentication_needed: "This project requires a recent sign-in. Sign out, sign in again and repeat this.",
-};
+/** Returns the message for an error of the browser, about a passkey or a security key. */
+function explainBrowser(error: Error & { code?: string }): string {
+  return messageFor(error.code) ?? messageFor(error.name) ?? error.message;
+}
 
 /** What a project allows, from its own settings. */
 export interface ProjectSettings {

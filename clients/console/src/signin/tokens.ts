@@ -3,7 +3,8 @@
 import { signal } from "@preact/signals";
 import { type GoTrueClient, isAuthRetryableFetchError, type Session } from "@supabase/auth-js";
 import type { Config, SupabaseProject } from "./config.js";
-import { explainRefusal, type Link, type Notice, takeLink } from "./link.js";
+import { type Link, takeLink } from "./link.js";
+import { explainRefusal, type Notice } from "./messages.js";
 import { claimsOf, createAuthClient, dataOf, errorOf, hasUnusedFactor, SignInError } from "./project.js";
 import { Storage } from "./storage.js";
 
