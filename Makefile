@@ -16,6 +16,8 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 NFPM        := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+# Its first run compiles for some minutes.
+GORELEASER  := go run github.com/goreleaser/goreleaser/v2@v2.15.1
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 # The renderer of /docs and the checksum of its script.
@@ -27,7 +29,7 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages image run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages image snapshot run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers buildah promtool chromium node
 
@@ -53,6 +55,10 @@ packages: ## Build .deb and .rpm of the gateway and of the agent into bin/packag
 		GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$arch && \
 		VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" NFPM="$(NFPM)" deploy/packages/build.sh $$arch || exit 1; \
 	done
+
+snapshot: ## Check the configuration of releases, and build a release of this commit into dist; takes minutes.
+	@$(GORELEASER) check
+	@$(GORELEASER) release --snapshot --clean
 
 image: buildah ## Build the image of the gateway, for this machine's architecture.
 	@GOOS=linux $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$(go env GOARCH)

@@ -141,7 +141,7 @@ func restore(t testing.TB, server *storetest.Server, dump map[string]string) {
 
 func dumpOf(t testing.TB, s *site) map[string]string {
 	t.Helper()
-	return storetest.Dump(t, s.server)
+	return storetest.Serialized(t, s.server)
 }
 
 // statesOf returns the states of the commands of the planted device.
