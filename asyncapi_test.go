@@ -146,10 +146,11 @@ func TestSocketContract_EventTypes(t *testing.T) {
 	t.Parallel()
 
 	want := strings.Fields(`
-		device.registered device.presence device.suspended device.resumed device.logins_revoked device.decommissioned
+		device.registered device.presence device.suspended device.resumed device.logins_revoked device.identity_conflict
+		device.identity_resolved device.decommissioned
 		session.opened session.closed session.expired
 		command.proposed command.approved command.rejected command.claimed command.requeued command.released command.succeeded
-		command.failed command.timed_out command.cancel_requested command.cancelled command.expired command.progress
+		command.failed command.timed_out command.cancel_requested command.cancelled command.expired command.progress command.result_conflict
 		user.cut_off`)
 
 	documented := enum(t, "EventType")

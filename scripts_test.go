@@ -42,6 +42,7 @@ var runBy = map[string][]string{
 	"device/lua/provision":        {"provisionDevice"},
 	"device/lua/reconcile_device": nil,
 	"device/lua/register":         {"registerDevice"},
+	"device/lua/resolve_identity": {"resolveDeviceIdentity"},
 	"device/lua/resume":           {"resumeDevice"},
 	"device/lua/revoke":           {"revokeDeviceLogins"},
 	"device/lua/settle_presence":  nil,
@@ -63,6 +64,7 @@ var runBy = map[string][]string{
 	"queue/lua/result":             {"submitResult"},
 	"queue/lua/settle":             nil,
 
+	"queue/lua/result_conflict":   {"submitResult"},
 	"queue/lua/apply_policy":      {"claimCommands", "submitResult"},
 	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
 

@@ -67,6 +67,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"POST " + customer + "/devices/{deviceId}/suspend":                       "suspendDevice admin",
 		"POST " + customer + "/devices/{deviceId}/resume":                        "resumeDevice admin",
 		"POST " + customer + "/devices/{deviceId}/revoke-logins":                 "revokeDeviceLogins admin",
+		"POST " + customer + "/devices/{deviceId}/resolve-identity":              "resolveDeviceIdentity admin",
 		"POST " + customer + "/sessions":                                         "openSession operator",
 		"GET " + customer + "/sessions":                                          "listSessions viewer",
 		"GET " + customer + "/sessions/{sessionId}":                              "getSession viewer",

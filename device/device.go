@@ -49,6 +49,8 @@ type Device struct {
 	Model           string
 	FirmwareVersion string // as last reported by the device
 
+	IdentityConflict *IdentityConflict // nil if one instance uses the identity of the device
+
 	// List leaves the following fields empty.
 
 	Metadata        map[string]string  // as reported when the device registered
@@ -81,6 +83,7 @@ const (
 // listFields are the fields of the record that List reads. None of them is secret.
 var listFields = []string{
 	fieldTenant, "status", "name", "external_id", "location", "tags", "created", "registered", "last_seen", "online_until", "model", "firmware",
+	"conflict", "instances",
 }
 
 // summaryFields are the fields of the record that List compares with a Filter, except
@@ -96,6 +99,7 @@ func (r *Registry) decode(id string, fields map[string]string, now time.Time) (D
 		Model: fields["model"], FirmwareVersion: fields["firmware"],
 	}
 	d.Presence = r.presence(d, store.ParseTime(fields["online_until"]), now)
+	d.IdentityConflict = decodeConflict(fields)
 	err := decodeMap(fields["tags"], &d.Tags)
 	return d, err
 }

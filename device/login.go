@@ -18,8 +18,11 @@ const maxLogins = 20
 
 // Credentials are the id and the secret with which a device logs in.
 type Credentials struct {
-	DeviceID string
-	Secret   string
+	DeviceID   string
+	Secret     string
+	InstanceID string // random id of this start of the device's software; empty if the device does not tell it
+	Addr       string // address of the device, recorded with the instance
+	RequestID  string
 }
 
 // Login is an authenticated session of a device.
@@ -34,31 +37,46 @@ type Login struct {
 // device, a decommissioned device and a wrong secret; device_suspended, which is returned
 // only if the secret is right.
 func (r *Registry) Login(ctx context.Context, c Credentials) (Login, error) {
-	storedHash, err := r.secretHash(ctx, c.DeviceID)
+	known, err := r.identity(ctx, c.DeviceID)
 	if err != nil {
 		return Login{}, err
 	}
 	givenHash := hashOf(c.Secret)
-	if subtle.ConstantTimeCompare([]byte(givenHash), []byte(storedHash)) == 0 {
-		return Login{}, refuse(fieldgate.CodeInvalidCredentials, credentialsReason(storedHash))
+	if subtle.ConstantTimeCompare([]byte(givenHash), []byte(known.secretHash)) == 0 {
+		return Login{}, refuse(fieldgate.CodeInvalidCredentials, credentialsReason(known.secretHash))
 	}
 	token := r.newToken(c.DeviceID)
 	hash := hashOf(token)
 	idle := min(r.cfg.LoginIdle, r.cfg.LoginMax)
-	reply, err := r.run(ctx, loginScript, loginKeys(c.DeviceID, hash),
-		[]any{givenHash, hash, idle.Milliseconds(), r.cfg.LoginMax.Milliseconds(), maxLogins})
+	scope := store.NewScope(known.device, store.ActorDevice(c.DeviceID), c.RequestID, r.cfg.Retention)
+	reply, err := r.run(ctx, loginScript, known.loginKeys(hash), scope.Args(
+		givenHash, hash, idle.Milliseconds(), r.cfg.LoginMax.Milliseconds(), maxLogins,
+		c.InstanceID, c.Addr, r.cfg.RepeatWithin.Milliseconds()))
 	if err != nil {
 		return Login{}, err
 	}
 	if oldest := reply.String(3); oldest != "" {
 		r.endLogin(ctx, c.DeviceID, oldest)
 	}
+	r.endRegistration(ctx, known)
 	return Login{DeviceID: c.DeviceID, Token: token, ExpiresIn: idle, ExpiresAt: store.ParseTime(reply.String(2))}, nil
 }
 
+// storedIdentity holds the fields of a device's record that a login reads.
+type storedIdentity struct {
+	device       store.Device
+	secretHash   string // noSecretHash for an unknown device
+	registration string // digest of the Idempotency-Key of the registration, before the first login after it
+	usedCode     string // hash of the device's activation code if it was used, otherwise empty
+}
+
 // loginKeys returns the keys of login.lua.
-func loginKeys(deviceID, hash string) []string {
-	return []string{store.DeviceKey(deviceID), store.LoginKey(deviceID, hash), store.LoginsKey(deviceID)}
+func (i storedIdentity) loginKeys(hash string) []string {
+	keys := append(i.device.Keys(), store.LoginKey(i.device.ID, hash), store.LoginsKey(i.device.ID))
+	if i.registration != "" {
+		keys = append(keys, i.device.RegistrationKey(i.registration))
+	}
+	return keys
 }
 
 // noSecretHash is the stored hash of a device without a secret. No secret has this
@@ -73,24 +91,31 @@ func credentialsReason(storedHash string) fieldgate.Reason {
 	return fieldgate.ReasonWrongSecret
 }
 
-// secretHash returns the hash of a device's secret. For an unknown device it returns
+// identity reads the secret's hash of a device, and what else a login needs. An unknown device has
 // noSecretHash, so that the refusal takes the same time as for a known one.
-func (r *Registry) secretHash(ctx context.Context, deviceID string) (string, error) {
+func (r *Registry) identity(ctx context.Context, deviceID string) (storedIdentity, error) {
+	unknown := storedIdentity{secretHash: noSecretHash}
 	if !store.IsID(store.KindDevice, deviceID) {
-		return noSecretHash, nil
+		return unknown, nil
 	}
-	var found []any
+	var found store.Reply
 	err := r.store.Do(ctx, "read_secret", func(ctx context.Context, c store.Client) (err error) {
-		found, err = c.HMGet(ctx, store.DeviceKey(deviceID), fieldSecret).Result()
+		found, err = c.HMGet(ctx, store.DeviceKey(deviceID), fieldSecret, fieldTenant, "registration", "activation", "activation_used").Result()
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("reading the secret of a device: %w", err)
+		return storedIdentity{}, fmt.Errorf("reading the secret of a device: %w", err)
 	}
-	if hash, ok := found[0].(string); ok {
-		return hash, nil
+	if found.String(0) == "" {
+		return unknown, nil
 	}
-	return noSecretHash, nil
+	known := storedIdentity{
+		device: store.Device{Tenant: found.String(1), ID: deviceID}, secretHash: found.String(0), registration: found.String(2),
+	}
+	if found.String(4) != "" {
+		known.usedCode = found.String(3)
+	}
+	return known, nil
 }
 
 // Logout ends the login of token. It takes effect immediately on every instance. It

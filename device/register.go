@@ -20,7 +20,7 @@ type Registration struct {
 	Metadata       map[string]string // reported by the device: model, firmwareVersion and others
 	Addr           string            // address of the device, recorded for audits
 	RequestID      string
-	IdempotencyKey string // a retry with the same key within Config.RepeatWithin gets the same reply; may be empty
+	IdempotencyKey string // a retry with the same key gets the same reply until the device logs in, and for Config.RepeatWithin after that; may be empty
 }
 
 // Registered is the identity that a device receives when it registers.
@@ -58,8 +58,33 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 	if err != nil {
 		return Registered{}, err
 	}
+	if g.IdempotencyKey != "" {
+		r.keepCode(ctx, r.keys.hashCode(code), unusedFor)
+	}
 	text, err := secret.open(reply.String(2), device.ID)
 	return Registered{DeviceID: device.ID, Secret: text, RegisteredAt: store.ParseTime(reply.String(3))}, err
+}
+
+// unusedFor is the time for which a device that has not logged in may repeat its registration.
+const unusedFor = MaxActivationTTL
+
+// keepCode sets the time for which a registration with a code may be repeated. A failure is only
+// logged, because it does no harm to a device that got the reply.
+func (r *Registry) keepCode(ctx context.Context, hash string, ttl time.Duration) {
+	err := r.store.Do(ctx, "keep_activation", func(ctx context.Context, c store.Client) error {
+		return c.PExpire(ctx, store.ActivationKey(hash), ttl).Err()
+	})
+	if err != nil {
+		r.log.WarnContext(ctx, "keeping the activation code of a registration failed", "error", err)
+	}
+}
+
+// endRegistration lets the activation code of a device expire that has logged in for the first time
+// after its registration.
+func (r *Registry) endRegistration(ctx context.Context, known storedIdentity) {
+	if known.registration != "" && known.usedCode != "" {
+		r.keepCode(ctx, known.usedCode, r.cfg.RepeatWithin)
+	}
 }
 
 // deviceOfCode returns the device for which a code was issued. It does not check whether
@@ -87,16 +112,22 @@ func (r *Registry) registerArgs(g Registration, device store.Device, code string
 	if err != nil {
 		return nil, nil, err
 	}
-	digest, err := fingerprint("register", hash, g.DeviceID, metadata)
+	digest, err := fingerprint("register", hash, g.DeviceID)
 	if err != nil {
 		return nil, nil, err
 	}
+	earlier, err := fingerprint("register", hash, g.DeviceID, metadata)
+	if err != nil {
+		return nil, nil, err
+	}
+	keyDigest := ""
 	keys = append(device.Keys(), statusIndexKey(device.Tenant, Provisioned), statusIndexKey(device.Tenant, Active))
 	if g.IdempotencyKey != "" {
-		keys = append(keys, device.RegistrationKey(store.DigestOf(g.IdempotencyKey)))
+		keyDigest = store.DigestOf(g.IdempotencyKey)
+		keys = append(keys, device.RegistrationKey(keyDigest))
 	}
 	return keys, store.NewScope(device, store.ActorDevice(device.ID), g.RequestID, r.cfg.Retention).Args(
 		hash, secret.hash, secret.sealed, metadata, g.Metadata["model"], g.Metadata["firmwareVersion"], g.Addr,
-		digest, r.cfg.RepeatWithin.Milliseconds(),
+		digest, unusedFor.Milliseconds(), keyDigest, earlier,
 	), nil
 }

@@ -118,15 +118,67 @@ func TestRegister_RetryReturnsSameSecret(t *testing.T) {
 	})
 }
 
-func TestRegister_RetryExpires(t *testing.T) {
+// TestRegister_RetryReturnsSameSecretUntilLogin repeats a registration long after its code has expired,
+// with the metadata of a firmware that was updated meanwhile.
+func TestRegister_RetryReturnsSameSecretUntilLogin(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s, func(c *device.Config) { c.RepeatWithin = 100 * time.Millisecond })
+		_, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		first, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		b.advance(first.DeviceID, 30*24*time.Hour)
+		requireLives(t, b, store.ActivationKey(b.record(first.DeviceID)["activation"]), 300*24*time.Hour)
+		requireLives(t, b, b.key(first.DeviceID).RegistrationKey(store.DigestOf("key-1")), 300*24*time.Hour)
+
+		g.Metadata = map[string]string{"model": "PX-400", "firmwareVersion": "2.9.0"}
+		again, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		require.Equal(t, first.Secret, again.Secret)
+	})
+}
+
+// requireLives requires that a key expires, but not within the given time.
+func requireLives(t *testing.T, b *bench, key string, within time.Duration) {
+	t.Helper()
+	var left time.Duration
+	b.do(func(ctx context.Context, c store.Client) (err error) {
+		left, err = c.PTTL(ctx, key).Result()
+		return err
+	})
+	require.Greater(t, left, within, key)
+}
+
+// TestRegister_LoginKeepsNewerCode logs in with the secret of an earlier registration, after a new
+// activation code was issued. That code must stay valid.
+func TestRegister_LoginKeepsNewerCode(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s, func(c *device.Config) { c.RepeatWithin = time.Millisecond })
+		_, activation := b.provision()
+		g := registration(activation.Code)
+		g.IdempotencyKey = "key-1"
+		registered, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		code := b.issue(registered.DeviceID)
+		b.login(registered)
+		requireLives(t, b, store.ActivationKey(b.record(registered.DeviceID)["activation"]), 23*time.Hour)
+		b.register(code.Code)
+	})
+}
+
+func TestRegister_RetryExpiresAfterLogin(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s, func(c *device.Config) { c.RepeatWithin = 300 * time.Millisecond })
 		_, activation := b.provision()
 		g := registration(activation.Code)
 		g.IdempotencyKey = "key-1"
-		_, err := b.registry.Register(t.Context(), g)
+		registered, err := b.registry.Register(t.Context(), g)
 		require.NoError(t, err)
+		b.login(registered)
 		require.Eventually(t, func() bool {
 			_, err := b.registry.Register(t.Context(), g)
 			return fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode
@@ -143,7 +195,7 @@ func TestRegister_RetryWithOtherBodyIsRefused(t *testing.T) {
 		g.IdempotencyKey = "key-1"
 		_, err := b.registry.Register(t.Context(), g)
 		require.NoError(t, err)
-		g.Metadata = map[string]string{"model": "PX-500"}
+		g.DeviceID = d.ID
 		_, err = b.registry.Register(t.Context(), g)
 		requireRefused(t, fieldgate.CodeIdempotencyKeyReused, err)
 

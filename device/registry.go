@@ -47,6 +47,8 @@ var (
 	revokeScript       = Scripts.Script("lua/revoke.lua")
 	decommissionScript = Scripts.Script("lua/decommission.lua")
 
+	resolveIdentityScript = Scripts.Script("lua/resolve_identity.lua")
+
 	settlePresenceScript = Scripts.Script("lua/settle_presence.lua")
 	settleRemovalScript  = Scripts.Script("lua/settle_removal.lua")
 	reconcileScript      = Scripts.Script("lua/reconcile_device.lua")
@@ -55,6 +57,12 @@ var (
 // idempotencyTTL is the time for which the replies to Provision and
 // IssueActivationCode are stored for requests with an Idempotency-Key.
 const idempotencyTTL = 24 * time.Hour
+
+// These are the default and the maximum lifetime of an activation code.
+const (
+	DefaultActivationTTL = 24 * time.Hour
+	MaxActivationTTL     = 2 * 365 * 24 * time.Hour
+)
 
 // Config configures a Registry. Store is required.
 type Config struct {
@@ -67,11 +75,12 @@ type Config struct {
 	// LoginMax is the maximum lifetime of a login. Default: 30 days.
 	LoginMax time.Duration
 
-	// ActivationTTL is the lifetime of an activation code. Default: 24 h.
+	// ActivationTTL is the lifetime of an activation code, at most MaxActivationTTL. Default: 24 h.
 	ActivationTTL time.Duration
 
-	// RepeatWithin is the time within which a device may repeat a registration if it lost
-	// the reply. The registration must have an Idempotency-Key. Default: 15 min.
+	// RepeatWithin is the time after its first login within which a device may still repeat a
+	// registration. Before that login it may always do so, because it may have lost the reply.
+	// The registration must have an Idempotency-Key. Default: 15 min.
 	RepeatWithin time.Duration
 
 	// OnlineWithin is the time for which a device without a socket is online after its
@@ -142,7 +151,7 @@ const knownLogins = 100_000
 func New(cfg Config) *Registry {
 	cfg.LoginIdle = cmp.Or(cfg.LoginIdle, 7*24*time.Hour)
 	cfg.LoginMax = cmp.Or(cfg.LoginMax, 30*24*time.Hour)
-	cfg.ActivationTTL = cmp.Or(cfg.ActivationTTL, 24*time.Hour)
+	cfg.ActivationTTL = cmp.Or(cfg.ActivationTTL, DefaultActivationTTL)
 	cfg.RepeatWithin = cmp.Or(cfg.RepeatWithin, 15*time.Minute)
 	cfg.OnlineWithin = cmp.Or(cfg.OnlineWithin, 90*time.Second)
 	cfg.StaleWithin = cmp.Or(cfg.StaleWithin, 5*time.Minute)

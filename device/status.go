@@ -23,30 +23,31 @@ type AdminRequest struct {
 // device do not change. Suspending a suspended device changes nothing. Errors:
 // device_not_found, device_decommissioned.
 func (r *Registry) Suspend(ctx context.Context, a AdminRequest) (Device, error) {
-	return r.change(ctx, suspendScript, a, statusIndexKeys(a.Tenant)...)
+	return r.change(ctx, suspendScript, a, statusIndexKeys(a.Tenant))
 }
 
 // Resume resumes a suspended device, which may then log in again. A device that has
 // never registered becomes provisioned. Resuming a device that is not suspended
 // changes nothing. Errors: device_not_found, device_decommissioned.
 func (r *Registry) Resume(ctx context.Context, a AdminRequest) (Device, error) {
-	return r.change(ctx, resumeScript, a, statusIndexKeys(a.Tenant)...)
+	return r.change(ctx, resumeScript, a, statusIndexKeys(a.Tenant))
 }
 
 // RevokeLogins ends all logins of a device immediately. The device may log in again
 // with its secret. Errors: device_not_found, device_decommissioned.
 func (r *Registry) RevokeLogins(ctx context.Context, a AdminRequest) (Device, error) {
-	return r.change(ctx, revokeScript, a)
+	return r.change(ctx, revokeScript, a, nil)
 }
 
-// change runs the script of an AdminRequest and returns the changed device.
-func (r *Registry) change(ctx context.Context, script *store.Script, a AdminRequest, keys ...string) (Device, error) {
+// change runs the script of an AdminRequest and returns the changed device. The keys follow those of
+// the device, and the args follow the reason.
+func (r *Registry) change(ctx context.Context, script *store.Script, a AdminRequest, keys []string, args ...any) (Device, error) {
 	device, err := locate(a.Tenant, a.DeviceID)
 	if err != nil {
 		return Device{}, err
 	}
 	scope := store.NewScope(device, store.ActorUser(a.UserID), a.RequestID, r.cfg.Retention).WithNames(a.Names)
-	reply, err := r.run(ctx, script, append(device.Keys(), keys...), scope.Args(a.Reason))
+	reply, err := r.run(ctx, script, append(device.Keys(), keys...), append(scope.Args(a.Reason), args...))
 	if err != nil {
 		return Device{}, err
 	}

@@ -115,7 +115,7 @@ func (e *Eraser) addResults(ctx context.Context, d store.Device, ids []string, f
 func (e *Eraser) collectLogins(ctx context.Context, d store.Device, found *records) error {
 	return e.cfg.Store.Do(ctx, "erase_logins", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		logins, record := pipe.LRange(ctx, store.LoginsKey(d.ID), 0, -1), pipe.HMGet(ctx, d.RecordKey(), "activation")
+		logins, record := pipe.LRange(ctx, store.LoginsKey(d.ID), 0, -1), pipe.HMGet(ctx, d.RecordKey(), "activation", "registration")
 		if _, err := pipe.Exec(ctx); err != nil {
 			return err
 		}
@@ -125,6 +125,9 @@ func (e *Eraser) collectLogins(ctx context.Context, d store.Device, found *recor
 		}
 		if code := store.Reply(record.Val()).String(0); code != "" {
 			found.keys = append(found.keys, store.ActivationKey(code))
+		}
+		if registration := store.Reply(record.Val()).String(1); registration != "" {
+			found.keys = append(found.keys, d.RegistrationKey(registration))
 		}
 		return nil
 	})

@@ -39,6 +39,7 @@ const (
 	DefaultBodyTimeout         = 30 * time.Second
 	DefaultBodyMinRate         = 1 << 10
 	DefaultRetention           = store.DefaultRetention
+	DefaultActivationLifetime  = device.DefaultActivationTTL
 	DefaultReconcileDevices    = store.DefaultReconcileDevices
 	DefaultEnvironment         = "production"
 )
@@ -273,6 +274,10 @@ type Config struct {
 	// DefaultRetention. Setting: FIELDGATE_RETENTION.
 	Retention time.Duration
 
+	// ActivationLifetime is how long an activation code is valid, at most two years. Zero means
+	// DefaultActivationLifetime. Setting: FIELDGATE_ACTIVATION_LIFETIME.
+	ActivationLifetime time.Duration
+
 	// ReconcileInterval is the time between two batches of this instance's reconciler, and three
 	// times as long after the end of a round. Zero means that the reconciler does not run.
 	// Setting: FIELDGATE_RECONCILE_INTERVAL.
@@ -334,6 +339,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.BodyMinRate = cmp.Or(c.BodyMinRate, DefaultBodyMinRate)
 	c.Retention = cmp.Or(c.Retention, DefaultRetention)
 	c.ProgressInterval = cmp.Or(c.ProgressInterval, DefaultProgressInterval)
+	c.ActivationLifetime = cmp.Or(c.ActivationLifetime, DefaultActivationLifetime)
 	c.ReconcileDevices = cmp.Or(c.ReconcileDevices, DefaultReconcileDevices)
 	c.Environment = cmp.Or(c.Environment, DefaultEnvironment)
 	c.Version = cmp.Or(c.Version, "dev")
@@ -383,6 +389,8 @@ func (c Config) checkTimes() error {
 		return fmt.Errorf("FIELDGATE_ISSUER_KEYS_MAX_AGE (%s) must be at least 1h, because the keys are fetched every 10 minutes", c.IssuerKeysMaxAge)
 	case c.Retention < time.Hour:
 		return fmt.Errorf("FIELDGATE_RETENTION (%s) must be at least 1h", c.Retention)
+	case c.ActivationLifetime < time.Minute || c.ActivationLifetime > device.MaxActivationTTL:
+		return fmt.Errorf("FIELDGATE_ACTIVATION_LIFETIME (%s) must be at least 1m and at most 17520h, which is two years", c.ActivationLifetime)
 	case c.ReconcileInterval < 0 || c.ReconcileDevices < 1:
 		return errors.New("FIELDGATE_RECONCILE_INTERVAL must not be negative, and FIELDGATE_RECONCILE_DEVICES at least 1")
 	case c.ProgressInterval < minProgressInterval:

@@ -40,6 +40,7 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 			"FIELDGATE_BALANCER_IDLE_TIMEOUT"},
 		"an origin with a path": {func(c *gateway.Config) { c.AllowedOrigins = []string{"https://app.example.com/page"} },
 			"FIELDGATE_ALLOWED_ORIGINS"},
+		"activation codes for over two years":     {func(c *gateway.Config) { c.ActivationLifetime = 17521 * time.Hour }, "FIELDGATE_ACTIVATION_LIFETIME"},
 		"a short retention":                       {func(c *gateway.Config) { c.Retention = time.Minute }, "FIELDGATE_RETENTION"},
 		"a short interval of progress":            {func(c *gateway.Config) { c.ProgressInterval = time.Millisecond }, "FIELDGATE_PROGRESS_INTERVAL"},
 		"a negative drain delay":                  {func(c *gateway.Config) { c.DrainDelay = -1 }, "FIELDGATE_DRAIN_DELAY"},

@@ -58,6 +58,8 @@ var examples = map[string]example{
 	"resumeDevice":        {body: `{"reason":"found"}`, status: 200},
 	"revokeDeviceLogins":  {body: `{"reason":"seen in a log"}`, status: 200},
 
+	"resolveDeviceIdentity": {body: `{"keep":"newest","reason":"the copy is switched off"}`, status: 200},
+
 	"openSession":       {body: `{"deviceId":"{spareId}","type":"diagnostic","description":"no telemetry","expiresInSeconds":600}`, status: 201},
 	"listSessions":      {query: "deviceId={deviceId}", status: 200},
 	"getSession":        {status: 200},

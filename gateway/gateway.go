@@ -148,7 +148,8 @@ func (g *Gateway) assemble() error {
 	g.probe = newIssuerProbe(g.verifier, g.cfg.HealthURL, g.cfg.SupabaseAnonKey)
 	g.devices = device.New(device.Config{
 		Store: g.store, Retention: g.cfg.Retention, CodeKey: []byte(g.cfg.CodeKey), DeviceRate: g.cfg.DeviceRate,
-		Limits: g.cfg.Quotas, Logger: g.log,
+		ActivationTTL: g.cfg.ActivationLifetime,
+		Limits:        g.cfg.Quotas, Logger: g.log,
 	})
 	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Limits: g.cfg.Quotas, Logger: g.log})
 	g.queue = queue.New(queue.Config{

@@ -412,6 +412,13 @@ type AuthenticateDeviceRequest struct {
 
 	// DeviceSecret The secret of the device.
 	DeviceSecret string `json:"deviceSecret"`
+
+	// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+	// that two machines use one identity.
+	//
+	//
+	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+	InstanceID string `json:"instanceId,omitempty,omitzero"`
 }
 
 // Build The build of the process.
@@ -439,6 +446,13 @@ type ClaimApproval struct {
 
 // ClaimRequest The number of commands to claim and the duration of their leases.
 type ClaimRequest struct {
+	// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+	// that two machines use one identity.
+	//
+	//
+	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+	InstanceID string `json:"instanceId,omitempty,omitzero"`
+
 	// Limit The maximum number of commands.
 	Limit int `json:"limit,omitempty,omitzero"`
 
@@ -623,6 +637,12 @@ type Command struct {
 
 	// Result The result that the device submitted. Absent before that.
 	Result *CommandResult `json:"result,omitempty"`
+
+	// ResultConflict Another result that the device submitted after the command had ended. It was refused with
+	// `command_finished`, and changes nothing. Two machines with one identity may have executed
+	// the command. Only the first such result is kept. Present only in the response to
+	// `getCommand`.
+	ResultConflict ResultConflict `json:"resultConflict,omitempty,omitzero"`
 
 	// ResultOmitted True if the command has a result, which lists omit, otherwise absent. `GET` of the
 	// command returns it.
@@ -963,6 +983,12 @@ type Device struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	ID string `json:"id"`
 
+	// IdentityConflict Two instances of the device's software use its identity in turn: an earlier instance acted
+	// after a newer one had taken its place. They are often two machines whose disks are copies.
+	// Until the conflict is resolved with `resolveDeviceIdentity`, or the device registers again,
+	// commands that required an approval stay `queued`. Absent if there is no conflict.
+	IdentityConflict IdentityConflict `json:"identityConflict,omitempty,omitzero"`
+
 	// LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 	LastHeartbeat LastHeartbeat `json:"lastHeartbeat,omitempty,omitzero"`
 
@@ -1080,6 +1106,25 @@ type DeviceCommand struct {
 // Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 type DeviceID = string
 
+// DeviceInstance One start of the device's software.
+type DeviceInstance struct {
+	// Address The address from which the instance logged in.
+	Address string `json:"address,omitempty,omitzero"`
+
+	// FirstSeen The time at which the instance appeared.
+	FirstSeen fieldgate.Timestamp `json:"firstSeen"`
+
+	// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+	// that two machines use one identity.
+	//
+	//
+	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+	InstanceID string `json:"instanceId"`
+
+	// LastSeen The time of the last known call of the instance. It may be a minute old.
+	LastSeen fieldgate.Timestamp `json:"lastSeen"`
+}
+
 // DeviceList A page of devices.
 type DeviceList struct {
 	// Items The items of this page.
@@ -1188,13 +1233,14 @@ type Event struct {
 	Time fieldgate.Timestamp `json:"time"`
 
 	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
-	// `device.suspended`, `device.resumed`, `device.logins_revoked`,
-	// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+	// `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
+	// `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 	// `session.expired`. Of a command:
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
+	// `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+	// `command.progress` of a running command. Values may be added;
 	// tolerate unknown ones.
 	//
 	//
@@ -1219,13 +1265,14 @@ type EventList struct {
 }
 
 // EventType The kind of change. Of a device: `device.registered`, `device.presence`,
-// `device.suspended`, `device.resumed`, `device.logins_revoked`,
-// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+// `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
+// `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 // `session.expired`. Of a command:
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-// `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
+// `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+// `command.progress` of a running command. Values may be added;
 // tolerate unknown ones.
 //
 // Example: command.proposed
@@ -1313,6 +1360,24 @@ type HeartbeatRequest struct {
 
 // HeartbeatStatus The device's assessment of its own state. It is shown to users and has no other effect.
 type HeartbeatStatus string
+
+// IdentityConflict Two instances of the device's software use its identity in turn: an earlier instance acted
+// after a newer one had taken its place. They are often two machines whose disks are copies.
+// Until the conflict is resolved with `resolveDeviceIdentity`, or the device registers again,
+// commands that required an approval stay `queued`. Absent if there is no conflict.
+type IdentityConflict struct {
+	// Instances The latest instances, in the order in which they appeared.
+	Instances []DeviceInstance `json:"instances"`
+
+	// Since The time at which the gateway noticed the conflict.
+	Since fieldgate.Timestamp `json:"since"`
+}
+
+// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+// that two machines use one identity.
+//
+// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+type InstanceID = string
 
 // IssueTicketRequest The origin that the ticket is valid for. The body is optional.
 type IssueTicketRequest struct {
@@ -1736,6 +1801,38 @@ type ReleasedCommand struct {
 //
 // Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
 type RequestID = string
+
+// ResolveIdentityRequest The instance that is right.
+type ResolveIdentityRequest struct {
+	// Keep The `instanceId` of an instance of the conflict, or `newest`.
+	//
+	// Example: newest
+	Keep string `json:"keep"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// ResultConflict Another result that the device submitted after the command had ended. It was refused with
+// `command_finished`, and changes nothing. Two machines with one identity may have executed
+// the command. Only the first such result is kept. Present only in the response to
+// `getCommand`.
+type ResultConflict struct {
+	// ReceivedAt The time at which the result arrived.
+	ReceivedAt fieldgate.Timestamp `json:"receivedAt"`
+
+	// Result The result that the device submitted. Absent before that.
+	Result CommandResult `json:"result"`
+
+	// Shortened True if the output, the error or the data had more than 8 KiB and was cut or left out, otherwise absent.
+	Shortened bool `json:"shortened,omitempty,omitzero"`
+
+	// Status `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+	// cancellation was requested.
+	Status ResultStatus `json:"status"`
+}
 
 // ResultData The structured result of the command. The JSON value is kept unchanged, including numbers
 // of any size; whitespace and the order of names may change.
@@ -2204,6 +2301,9 @@ type ProvisionDeviceJSONRequestBody = ProvisionDeviceRequest
 // UpdateDeviceJSONRequestBody defines body for UpdateDevice for application/json ContentType.
 type UpdateDeviceJSONRequestBody = UpdateDeviceRequest
 
+// ResolveDeviceIdentityJSONRequestBody defines body for ResolveDeviceIdentity for application/json ContentType.
+type ResolveDeviceIdentityJSONRequestBody = ResolveIdentityRequest
+
 // ResumeDeviceJSONRequestBody defines body for ResumeDevice for application/json ContentType.
 type ResumeDeviceJSONRequestBody = ReasonRequest
 
@@ -2385,6 +2485,9 @@ type ServerInterface interface {
 	// IssueActivationCode Issue a new activation code
 	// (POST /api/v1/customer/devices/{deviceId}/activation-code)
 	IssueActivationCode(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath, params IssueActivationCodeParams)
+	// ResolveDeviceIdentity Resolve an identity conflict
+	// (POST /api/v1/customer/devices/{deviceId}/resolve-identity)
+	ResolveDeviceIdentity(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
 	// ResumeDevice Resume a suspended device
 	// (POST /api/v1/customer/devices/{deviceId}/resume)
 	ResumeDevice(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath)
@@ -2553,6 +2656,12 @@ func (_ Unimplemented) UpdateDevice(w http.ResponseWriter, r *http.Request, devi
 // IssueActivationCode Issue a new activation code
 // (POST /api/v1/customer/devices/{deviceId}/activation-code)
 func (_ Unimplemented) IssueActivationCode(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath, params IssueActivationCodeParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ResolveDeviceIdentity Resolve an identity conflict
+// (POST /api/v1/customer/devices/{deviceId}/resolve-identity)
+func (_ Unimplemented) ResolveDeviceIdentity(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3197,6 +3306,32 @@ func (siw *ServerInterfaceWrapper) IssueActivationCode(w http.ResponseWriter, r 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.IssueActivationCode(w, r, deviceID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResolveDeviceIdentity operation middleware
+func (siw *ServerInterfaceWrapper) ResolveDeviceIdentity(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deviceId" -------------
+	var deviceID DeviceInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deviceId", chi.URLParam(r, "deviceId"), &deviceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deviceId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResolveDeviceIdentity(w, r, deviceID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4397,6 +4532,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/api/v1/customer/devices/{deviceId}/activation-code", wrapper.IssueActivationCode)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/devices/{deviceId}/resolve-identity", wrapper.ResolveDeviceIdentity)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/customer/devices/{deviceId}/resume", wrapper.ResumeDevice)
 	})
 	r.Group(func(r chi.Router) {
@@ -4728,6 +4866,29 @@ func (response IssueActivationCode201JSONResponse) VisitIssueActivationCodeRespo
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveDeviceIdentityRequestObject struct {
+	DeviceID DeviceInPath `json:"deviceId"`
+	Body     *ResolveDeviceIdentityJSONRequestBody
+}
+
+type ResolveDeviceIdentityResponseObject interface {
+	VisitResolveDeviceIdentityResponse(w http.ResponseWriter) error
+}
+
+type ResolveDeviceIdentity200JSONResponse Device
+
+func (response ResolveDeviceIdentity200JSONResponse) VisitResolveDeviceIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5565,6 +5726,9 @@ type StrictServerInterface interface {
 	// IssueActivationCode Issue a new activation code
 	// (POST /api/v1/customer/devices/{deviceId}/activation-code)
 	IssueActivationCode(ctx context.Context, request IssueActivationCodeRequestObject) (IssueActivationCodeResponseObject, error)
+	// ResolveDeviceIdentity Resolve an identity conflict
+	// (POST /api/v1/customer/devices/{deviceId}/resolve-identity)
+	ResolveDeviceIdentity(ctx context.Context, request ResolveDeviceIdentityRequestObject) (ResolveDeviceIdentityResponseObject, error)
 	// ResumeDevice Resume a suspended device
 	// (POST /api/v1/customer/devices/{deviceId}/resume)
 	ResumeDevice(ctx context.Context, request ResumeDeviceRequestObject) (ResumeDeviceResponseObject, error)
@@ -5979,6 +6143,39 @@ func (sh *strictHandler) IssueActivationCode(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(IssueActivationCodeResponseObject); ok {
 		if err := validResponse.VisitIssueActivationCodeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResolveDeviceIdentity operation middleware
+func (sh *strictHandler) ResolveDeviceIdentity(w http.ResponseWriter, r *http.Request, deviceID DeviceInPath) {
+	var request ResolveDeviceIdentityRequestObject
+
+	request.DeviceID = deviceID
+
+	var body ResolveDeviceIdentityJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResolveDeviceIdentity(ctx, request.(ResolveDeviceIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResolveDeviceIdentity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResolveDeviceIdentityResponseObject); ok {
+		if err := validResponse.VisitResolveDeviceIdentityResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -208,6 +208,7 @@ func commandOf(c queue.Command) generated.Command {
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,
 		Approval: approvalOf(c.Approval), Attempts: convert(c.Attempts, attemptOf), Result: resultOf(c.Result),
+		ResultConflict:    resultConflictOf(c.OtherResult),
 		ParametersOmitted: c.ParametersOmitted, ResultOmitted: c.ResultOmitted,
 	}
 }
@@ -225,6 +226,17 @@ func approvalOf(a *fieldgate.Approval) generated.Approval {
 func attemptOf(a queue.Attempt) generated.CommandAttempt {
 	return generated.CommandAttempt{
 		Attempt: a.Number, ClaimedAt: fieldgate.At(a.ClaimedAt), EndedAt: fieldgate.At(a.EndedAt), Outcome: a.Outcome,
+	}
+}
+
+// resultConflictOf converts the result that was refused. It returns the zero value if there is none.
+func resultConflictOf(o *queue.OtherResult) generated.ResultConflict {
+	if o == nil {
+		return generated.ResultConflict{}
+	}
+	return generated.ResultConflict{
+		Status: generated.ResultStatus(o.Status), ReceivedAt: fieldgate.At(o.ReceivedAt),
+		Result: *resultOf(&o.Result), Shortened: o.Shortened,
 	}
 }
 

@@ -91,6 +91,7 @@ func deviceResponses() []response {
 		{[]any{generated.SuspendDevice200JSONResponse(deviceOf(d))}, onlyOneDevice},
 		{[]any{generated.ResumeDevice200JSONResponse(deviceOf(d))}, onlyOneDevice},
 		{[]any{generated.RevokeDeviceLogins200JSONResponse(deviceOf(d))}, onlyOneDevice},
+		{[]any{generated.ResolveDeviceIdentity200JSONResponse(deviceOf(d))}, onlyOneDevice},
 		{[]any{registeredResponse(filled[device.Registered]())}, nil},
 		{[]any{generated.AuthenticateDevice200JSONResponse(loginOf(filled[device.Login]()))}, nil},
 		{[]any{generated.SendHeartbeat200JSONResponse(heartbeatReplyOf(filled[device.HeartbeatReply]()))}, nil},
@@ -220,6 +221,10 @@ func customerRequests() []requestCase {
 		converted(func(ctx context.Context, r generated.RevokeDeviceLoginsRequestObject) any {
 			return statusChangeFrom(ctx, r.DeviceID, r.Body)
 		}),
+		converted(func(ctx context.Context, r generated.ResolveDeviceIdentityRequestObject) any {
+			change, keep := resolutionFrom(ctx, r)
+			return []any{change, keep}
+		}),
 		converted(func(ctx context.Context, r generated.OpenSessionRequestObject) any { return openSessionFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.CloseSessionRequestObject) any { return closeSessionFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.CutOffRequestObject) any { return cutOffFrom(ctx, r) }).
@@ -233,7 +238,9 @@ func deviceRequests() []requestCase {
 		converted(func(ctx context.Context, r generated.RegisterDeviceRequestObject) any {
 			return registrationFrom(ctx, r)
 		}),
-		converted(func(_ context.Context, r generated.AuthenticateDeviceRequestObject) any { return credentialsFrom(r) }),
+		converted(func(ctx context.Context, r generated.AuthenticateDeviceRequestObject) any {
+			return credentialsFrom(ctx, r)
+		}),
 		converted(func(ctx context.Context, r generated.SendHeartbeatRequestObject) any { return heartbeatFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.ClaimCommandsRequestObject) any { return claimFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.ExtendCommandRequestObject) any {

@@ -136,6 +136,20 @@ func (s *Server) RevokeDeviceLogins(ctx context.Context, r generated.RevokeDevic
 	return generated.RevokeDeviceLogins200JSONResponse(deviceOf(changed)), nil
 }
 
+// ResolveDeviceIdentity ends the identity conflict of a device.
+func (s *Server) ResolveDeviceIdentity(ctx context.Context, r generated.ResolveDeviceIdentityRequestObject) (generated.ResolveDeviceIdentityResponseObject, error) {
+	change, keep := resolutionFrom(ctx, r)
+	changed, err := s.devices.ResolveIdentity(ctx, change, keep)
+	if err != nil {
+		return nil, err
+	}
+	return generated.ResolveDeviceIdentity200JSONResponse(deviceOf(changed)), nil
+}
+
+func resolutionFrom(ctx context.Context, r generated.ResolveDeviceIdentityRequestObject) (change device.AdminRequest, keep string) {
+	return statusChangeFrom(ctx, r.DeviceID, &generated.ReasonRequest{Reason: r.Body.Reason}), r.Body.Keep
+}
+
 // DecommissionDevice takes a device out of service permanently.
 func (s *Server) DecommissionDevice(ctx context.Context, r generated.DecommissionDeviceRequestObject) (generated.DecommissionDeviceResponseObject, error) {
 	if err := s.devices.Decommission(ctx, statusChangeFrom(ctx, r.DeviceID, nil)); err != nil {
@@ -163,7 +177,20 @@ func deviceOf(d device.Device) generated.Device {
 	if converted.Tags == nil {
 		converted.Tags = generated.Tags{}
 	}
+	if d.IdentityConflict != nil {
+		converted.IdentityConflict = identityConflictOf(*d.IdentityConflict)
+	}
 	return converted
+}
+
+func identityConflictOf(c device.IdentityConflict) generated.IdentityConflict {
+	return generated.IdentityConflict{Since: fieldgate.At(c.Since), Instances: convert(c.Instances, deviceInstanceOf)}
+}
+
+func deviceInstanceOf(i device.Instance) generated.DeviceInstance {
+	return generated.DeviceInstance{
+		InstanceID: i.ID, FirstSeen: fieldgate.At(i.FirstSeen), LastSeen: fieldgate.At(i.LastSeen), Address: i.Addr,
+	}
 }
 
 // deviceDetailOf converts a device like deviceOf, and adds the fields that only GetDevice

@@ -41,15 +41,18 @@ func registeredResponse(d device.Registered) generated.RegisterDevice201JSONResp
 
 // AuthenticateDevice opens a login of a device.
 func (s *Server) AuthenticateDevice(ctx context.Context, r generated.AuthenticateDeviceRequestObject) (generated.AuthenticateDeviceResponseObject, error) {
-	login, err := s.devices.Login(ctx, credentialsFrom(r))
+	login, err := s.devices.Login(ctx, credentialsFrom(ctx, r))
 	if err != nil {
 		return nil, err
 	}
 	return generated.AuthenticateDevice200JSONResponse(loginOf(login)), nil
 }
 
-func credentialsFrom(r generated.AuthenticateDeviceRequestObject) device.Credentials {
-	return device.Credentials{DeviceID: r.Body.DeviceID, Secret: r.Body.DeviceSecret}
+func credentialsFrom(ctx context.Context, r generated.AuthenticateDeviceRequestObject) device.Credentials {
+	return device.Credentials{
+		DeviceID: r.Body.DeviceID, Secret: r.Body.DeviceSecret, InstanceID: r.Body.InstanceID,
+		Addr: request.Addr(ctx).String(), RequestID: request.ID(ctx),
+	}
 }
 
 func loginOf(l device.Login) generated.DeviceLogin {

@@ -35,7 +35,7 @@ func claimFrom(ctx context.Context, r generated.ClaimCommandsRequestObject) queu
 	return queue.ClaimRequest{
 		Device: p.Device(), Login: p.Login, RequestID: request.ID(ctx), Limit: body.Limit,
 		Visibility: millis(body.VisibilityTimeoutMs), Wait: millis(body.WaitMs),
-		IdempotencyKey: value(r.Params.IdempotencyKey),
+		IdempotencyKey: value(r.Params.IdempotencyKey), InstanceID: body.InstanceID,
 	}
 }
 

@@ -20,9 +20,11 @@ type ClaimRequest struct {
 	Limit          int           // maximum number of commands, 1 to 10
 	Visibility     time.Duration // length of each lease
 	Wait           time.Duration // maximum time to wait for a command; zero means no wait
-	IdempotencyKey string        // a repeated claim with this key returns the same leases until they end; empty means no key
+	IdempotencyKey string        // a repeated claim of the same instance with this key returns the same leases until they end; empty means no key
+	InstanceID     string        // random id of this start of the device's software; empty means the instance that opened the login
 
 	afterResult bool // the claim belongs to a result: see claimAfter
+	hasWaited   bool // the claim has waited, and runs again
 }
 
 // fingerprint returns the digest that a repetition of the request has too. The repetition of a
@@ -35,8 +37,18 @@ func (r ClaimRequest) fingerprint() (string, error) {
 }
 
 // memoryKey returns the key under which the store keeps the answer to the request. The request
-// must have an IdempotencyKey.
-func (r ClaimRequest) memoryKey() string { return r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey)) }
+// must have an IdempotencyKey. A copy of the device has the same IdempotencyKey on its disk, so the
+// key also depends on the instance, or else on the login.
+func (r ClaimRequest) memoryKey() string {
+	owner := r.InstanceID
+	if owner == "" && r.Login != nil {
+		owner = r.Login.Login
+	}
+	if owner == "" {
+		return r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey))
+	}
+	return r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey + "\n" + owner))
+}
 
 // Lease is a command that a device has claimed, for a limited time.
 type Lease struct {
@@ -78,6 +90,7 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 		if !waiter.wait(ctx, deadline, q.cfg.PollEvery) {
 			return nil, nil
 		}
+		r.hasWaited = true
 	}
 }
 
@@ -94,7 +107,7 @@ var errTooManyWaiting = &fieldgate.Error{
 type claimed struct {
 	leases     []Lease
 	takenBack  int   // number of commands that were claimed and may not run
-	ready      int64 // number of commands that are still ready
+	ready      int64 // number of commands that can still be claimed, or more
 	maxWaiting int64 // the tenant's limit of waiting claims; zero: no limit
 }
 
@@ -158,7 +171,7 @@ func (q *Queue) claimArgs(r ClaimRequest, t claimTokens) (keys []string, args []
 		keys = append(keys, r.memoryKey())
 	}
 	args = store.NewScope(r.Device, store.ActorDevice(r.Device.ID), r.RequestID, q.cfg.Retention).
-		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit)
+		Args(r.Limit, r.Visibility.Milliseconds(), requestHash, settleLimit, r.InstanceID, r.hasWaited)
 	return keys, append(args, r.Login.Args(t.args...)...), nil
 }
 
@@ -190,7 +203,7 @@ var errTakenBack = errors.New("the command was taken back")
 // lease decodes and verifies a claimed command in a script's reply: its id, state, body and stored
 // claim token.
 func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (Lease, error) {
-	r := record{request.Device.Tenant, request.Device.ID, claimed.String(0), claimed.String(1), claimed.String(2), ""}
+	r := record{request.Device.Tenant, request.Device.ID, claimed.String(0), claimed.String(1), claimed.String(2), "", ""}
 	s, err := decodeState(r.state)
 	if err != nil {
 		return Lease{}, err

@@ -55,6 +55,10 @@ type Command struct {
 	Attempts        []Attempt // the last twenty claims, the oldest first
 	Result          *Result   // nil before the device has submitted one
 
+	// OtherResult is a result that was refused because the command had ended with another one. It
+	// is nil if there is none, and in lists.
+	OtherResult *OtherResult
+
 	ParametersOmitted bool // Parameters is {}, because lists omit large parameters
 	ResultOmitted     bool // the command has a result, but Result is nil because lists omit results
 }
@@ -142,6 +146,7 @@ type body struct {
 type record struct {
 	tenant, deviceID, id string
 	state, body, result  string
+	other                string // the result that was refused; empty if there is none, and in lists
 }
 
 func (r record) decode() (Command, error) {
@@ -167,7 +172,11 @@ func (r record) command(s state) (Command, error) {
 			return Command{}, fmt.Errorf("decoding the result of a command: %w", err)
 		}
 	}
-	err := setDigest(&c, s, b)
+	var err error
+	if c.OtherResult, err = decodeOther(r.other); err != nil {
+		return Command{}, err
+	}
+	err = setDigest(&c, s, b)
 	return c, err
 }
 

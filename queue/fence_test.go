@@ -224,7 +224,7 @@ func TestSubmitResult_SameResultCanBeRepeated(t *testing.T) {
 		got := f.get(lease.ID)
 		require.Equal(t, "ok", got.Result.Output)
 		require.Equal(t, `{"n":12345678901234567890}`, string(got.Result.Data), "numbers keep their digits")
-		require.Equal(t, []string{"proposed", "claimed", "succeeded"}, f.eventTypes(lease.ID))
+		require.Equal(t, []string{"proposed", "claimed", "succeeded", "result_conflict"}, f.eventTypes(lease.ID))
 	})
 }
 

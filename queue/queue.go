@@ -42,8 +42,9 @@ var (
 	resultScript  = Scripts.Script("lua/result.lua")
 	settleScript  = Scripts.Script("lua/settle.lua")
 
-	progressScript    = Scripts.Script("lua/progress.lua")
-	applyPolicyScript = Scripts.Script("lua/apply_policy.lua")
+	progressScript       = Scripts.Script("lua/progress.lua")
+	resultConflictScript = Scripts.Script("lua/result_conflict.lua")
+	applyPolicyScript    = Scripts.Script("lua/apply_policy.lua")
 
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
 	reconcileScript = Scripts.Script("lua/reconcile.lua")

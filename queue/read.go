@@ -75,10 +75,11 @@ func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (recor
 	r := record{tenant: d.Tenant, deviceID: d.ID, id: id}
 	err := q.store.Do(ctx, "read_command", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		command, earlier := pipe.HMGet(ctx, d.CommandsKey(), id, id+":body", id+":result"), pipe.Get(ctx, store.ResultKey(id))
+		command, earlier := pipe.HMGet(ctx, d.CommandsKey(), id, id+":body", id+":result", id+":conflict"), pipe.Get(ctx, store.ResultKey(id))
 		err := store.ExecReads(ctx, pipe, store.WrongType)
 		fields := store.Reply(command.Val())
 		r.state, r.body, r.result = fields.String(0), fields.String(1), cmp.Or(fields.String(2), earlier.Val())
+		r.other = fields.String(3)
 		return err
 	})
 	return r, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -19,15 +20,29 @@ type RecordedResult struct {
 // SubmitResult records the result of a command. The status must be Succeeded, Failed or
 // Cancelled. Callers must validate the status. For any other status SubmitResult returns an
 // error that is not a refusal. The same result may be submitted again. Refusals:
-// command_not_found, invalid_claim_token, claim_superseded, command_finished.
+// command_not_found, invalid_claim_token, claim_superseded, command_finished. The last one is returned
+// for another result than the one that stands. It is kept beside that one: see OtherResult.
 func (q *Queue) SubmitResult(ctx context.Context, ref ClaimRef, status Status, r Result) (RecordedResult, error) {
 	call, err := resultCall(ref, status, r)
 	if err != nil {
 		return RecordedResult{}, err
 	}
-	recorded, _, err := q.submit(ctx, ref, call)
+	recorded, _, err := q.submitOrKeep(ctx, ref, status, r, call)
 	return recorded, err
 }
+
+// submitOrKeep runs result.lua. If the command has ended with another result, it keeps the refused
+// one beside it.
+func (q *Queue) submitOrKeep(ctx context.Context, ref ClaimRef, status Status, r Result, call scriptCall) (RecordedResult, store.Reply, error) {
+	recorded, reply, err := q.submit(ctx, ref, call)
+	if fieldgate.CodeOf(err) == fieldgate.CodeCommandFinished {
+		q.keepOther(ctx, ref, status, r, call.args[fingerprintArg])
+	}
+	return recorded, reply, err
+}
+
+// fingerprintArg is the index of the fingerprint in the args of resultCall.
+const fingerprintArg = 1
 
 // SubmitResultAndClaim is SubmitResult, and claims the device's next command in the same
 // transition. It returns no lease if no command can be claimed. If the result is refused, nothing
@@ -51,7 +66,7 @@ func (q *Queue) SubmitResultAndClaim(ctx context.Context, ref ClaimRef, status S
 	}
 	call.keys = append(call.keys, request.memoryKey())
 	call.last = append([]any{visibility.Milliseconds(), claimHash, settleLimit}, tokens.args...)
-	recorded, reply, err := q.submit(ctx, ref, call)
+	recorded, reply, err := q.submitOrKeep(ctx, ref, status, r, call)
 	if err != nil {
 		return RecordedResult{}, nil, err
 	}

@@ -9,9 +9,11 @@ import (
 
 var (
 	// claimableEvents are the events that may add a command to a device's queue. A
-	// command that is pending approval is not in the queue.
+	// command that is pending approval is not in the queue. Commands that were held can be
+	// claimed after device.identity_resolved.
 	claimableEvents = map[string]bool{
 		"command.proposed": true, "command.approved": true, "command.requeued": true, "command.released": true,
+		"device.identity_resolved": true,
 	}
 	// rightsEvents are the events after which a device's login must be re-verified.
 	rightsEvents = map[string]bool{

@@ -187,6 +187,13 @@ type AuthenticateDeviceRequest struct {
 
 	// DeviceSecret The secret of the device.
 	DeviceSecret string `json:"deviceSecret"`
+
+	// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+	// that two machines use one identity.
+	//
+	//
+	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+	InstanceID string `json:"instanceId,omitempty,omitzero"`
 }
 
 // Build The build of the process.
@@ -214,6 +221,13 @@ type ClaimApproval struct {
 
 // ClaimRequest The number of commands to claim and the duration of their leases.
 type ClaimRequest struct {
+	// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+	// that two machines use one identity.
+	//
+	//
+	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+	InstanceID string `json:"instanceId,omitempty,omitzero"`
+
 	// Limit The maximum number of commands.
 	Limit int `json:"limit,omitempty,omitzero"`
 
@@ -393,6 +407,12 @@ type Command struct {
 
 	// Result The result that the device submitted. Absent before that.
 	Result *CommandResult `json:"result,omitempty"`
+
+	// ResultConflict Another result that the device submitted after the command had ended. It was refused with
+	// `command_finished`, and changes nothing. Two machines with one identity may have executed
+	// the command. Only the first such result is kept. Present only in the response to
+	// `getCommand`.
+	ResultConflict ResultConflict `json:"resultConflict,omitempty,omitzero"`
 
 	// ResultOmitted True if the command has a result, which lists omit, otherwise absent. `GET` of the
 	// command returns it.
@@ -704,6 +724,12 @@ type Device struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	ID string `json:"id"`
 
+	// IdentityConflict Two instances of the device's software use its identity in turn: an earlier instance acted
+	// after a newer one had taken its place. They are often two machines whose disks are copies.
+	// Until the conflict is resolved with `resolveDeviceIdentity`, or the device registers again,
+	// commands that required an approval stay `queued`. Absent if there is no conflict.
+	IdentityConflict IdentityConflict `json:"identityConflict,omitempty,omitzero"`
+
 	// LastHeartbeat The newest heartbeat of a device. Absent if there was none.
 	LastHeartbeat LastHeartbeat `json:"lastHeartbeat,omitempty,omitzero"`
 
@@ -816,6 +842,25 @@ type DeviceCommand struct {
 	VisibleUntil time.Time `json:"visibleUntil,omitempty,omitzero"`
 }
 
+// DeviceInstance One start of the device's software.
+type DeviceInstance struct {
+	// Address The address from which the instance logged in.
+	Address string `json:"address,omitempty,omitzero"`
+
+	// FirstSeen The time at which the instance appeared.
+	FirstSeen time.Time `json:"firstSeen"`
+
+	// InstanceID A random id that the device's software makes anew at each start. The gateway notices with it
+	// that two machines use one identity.
+	//
+	//
+	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+	InstanceID string `json:"instanceId"`
+
+	// LastSeen The time of the last known call of the instance. It may be a minute old.
+	LastSeen time.Time `json:"lastSeen"`
+}
+
 // DeviceList A page of devices.
 type DeviceList struct {
 	// Items The items of this page.
@@ -914,13 +959,14 @@ type Event struct {
 	Time time.Time `json:"time"`
 
 	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
-	// `device.suspended`, `device.resumed`, `device.logins_revoked`,
-	// `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+	// `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
+	// `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 	// `session.expired`. Of a command:
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
+	// `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+	// `command.progress` of a running command. Values may be added;
 	// tolerate unknown ones.
 	//
 	//
@@ -1016,6 +1062,18 @@ type HeartbeatRequest struct {
 
 // HeartbeatStatus The device's assessment of its own state. It is shown to users and has no other effect.
 type HeartbeatStatus string
+
+// IdentityConflict Two instances of the device's software use its identity in turn: an earlier instance acted
+// after a newer one had taken its place. They are often two machines whose disks are copies.
+// Until the conflict is resolved with `resolveDeviceIdentity`, or the device registers again,
+// commands that required an approval stay `queued`. Absent if there is no conflict.
+type IdentityConflict struct {
+	// Instances The latest instances, in the order in which they appeared.
+	Instances []DeviceInstance `json:"instances"`
+
+	// Since The time at which the gateway noticed the conflict.
+	Since time.Time `json:"since"`
+}
 
 // IssueTicketRequest The origin that the ticket is valid for. The body is optional.
 type issueTicketRequest struct {
@@ -1396,6 +1454,38 @@ type ReleasedCommand struct {
 	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
 	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
+}
+
+// ResolveIdentityRequest The instance that is right.
+type resolveIdentityRequest struct {
+	// Keep The `instanceId` of an instance of the conflict, or `newest`.
+	//
+	// Example: newest
+	Keep string `json:"keep"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// ResultConflict Another result that the device submitted after the command had ended. It was refused with
+// `command_finished`, and changes nothing. Two machines with one identity may have executed
+// the command. Only the first such result is kept. Present only in the response to
+// `getCommand`.
+type ResultConflict struct {
+	// ReceivedAt The time at which the result arrived.
+	ReceivedAt time.Time `json:"receivedAt"`
+
+	// Result The result that the device submitted. Absent before that.
+	Result CommandResult `json:"result"`
+
+	// Shortened True if the output, the error or the data had more than 8 KiB and was cut or left out, otherwise absent.
+	Shortened bool `json:"shortened,omitempty,omitzero"`
+
+	// Status `succeeded`: executed; `failed`: tried without success; `cancelled`: stopped because
+	// cancellation was requested.
+	Status ResultStatus `json:"status"`
 }
 
 // ResultRequest The result of the command.
@@ -2002,6 +2092,15 @@ func (r requester) issueActivationCode(ctx context.Context, deviceID string, opt
 		method:  http.MethodPost,
 		path:    pathOf("/api/v1/customer/devices/%s/activation-code", deviceID),
 		options: options,
+	})
+}
+
+// resolveDeviceIdentity sends POST /api/v1/customer/devices/{deviceId}/resolve-identity.
+func (r requester) resolveDeviceIdentity(ctx context.Context, deviceID string, body resolveIdentityRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   pathOf("/api/v1/customer/devices/%s/resolve-identity", deviceID),
+		body:   body,
 	})
 }
 

@@ -53,6 +53,12 @@ func (c *CustomerClient) RevokeLogins(ctx context.Context, deviceID, reason stri
 	return decode[Device](c.requester.revokeDeviceLogins(ctx, deviceID, reasonRequest{Reason: reason}))
 }
 
+// ResolveIdentity ends the identity conflict of a device: see [Device.IdentityConflict]. keep is the
+// id of the instance that is right, or "newest". Commands that were held are then delivered.
+func (c *CustomerClient) ResolveIdentity(ctx context.Context, deviceID, keep, reason string) (Device, error) {
+	return decode[Device](c.requester.resolveDeviceIdentity(ctx, deviceID, resolveIdentityRequest{Keep: keep, Reason: reason}))
+}
+
 // Decommission takes a device out of service, which cannot be undone. The history of the device
 // stays readable.
 func (c *CustomerClient) Decommission(ctx context.Context, deviceID string) error {

@@ -26,7 +26,7 @@
 // These calls are safe to repeat:
 //
 //   - all calls that read;
-//   - Heartbeat, Extend, Release, SubmitResult, Update, Suspend, Resume, RevokeLogins,
+//   - Heartbeat, Extend, Release, SubmitResult, Update, Suspend, Resume, RevokeLogins, ResolveIdentity,
 //     Decommission, CloseSession, Cancel and Decide. Repeating the call has no further effect.
 //     The gateway may refuse the second call because of a change since the first, for example
 //     with [CodeCommandFinished]. Then [APIError].Command has the current state;

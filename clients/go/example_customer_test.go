@@ -98,6 +98,9 @@ func ExampleCustomerClient_Suspend() {
 	if _, err := customer.RevokeLogins(ctx, deviceID, "found again"); err != nil {
 		log.Fatal(err)
 	}
+	if _, err := customer.ResolveIdentity(ctx, deviceID, "newest", "the copy of its disk is switched off"); err != nil {
+		log.Fatal(err)
+	}
 	device, err = customer.Resume(ctx, deviceID, "found again")
 	if err != nil {
 		log.Fatal(err)

@@ -139,6 +139,8 @@ var exampleResponses = map[string]string{
 	"POST /api/v1/customer/devices/{id}/resume":          exampleDeviceBody,
 	"POST /api/v1/customer/devices/{id}/revoke-logins":   exampleDeviceBody,
 
+	"POST /api/v1/customer/devices/{id}/resolve-identity": exampleDeviceBody,
+
 	"POST /api/v1/customer/sessions":                            `{"title":"The device has an active session","status":409,"code":"session_active","sessionId":"` + sessionID + `"}`,
 	"GET /api/v1/customer/sessions":                             `{"items":[{"id":"` + sessionID + `","type":"remediation","status":"active"}]}`,
 	"GET /api/v1/customer/sessions/{id}":                        `{"id":"` + sessionID + `","status":"active"}`,

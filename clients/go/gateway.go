@@ -2,6 +2,7 @@ package fieldgate
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,6 +24,7 @@ const (
 // for concurrent use. Create one per gateway and keep it.
 type Gateway struct {
 	requester requester
+	instance  string // random id of this start of the program
 }
 
 // An Option configures a Gateway and all clients and sockets that are created from it.
@@ -87,7 +89,7 @@ func New(baseURL string, options ...Option) (*Gateway, error) {
 		return nil, errors.New("fieldgate: the timeout, the minimum rate and the limit on responses must be above zero")
 	}
 	r.client.Transport = withPings(r.transport())
-	return &Gateway{requester: r}, nil
+	return &Gateway{requester: r, instance: rand.Text()}, nil
 }
 
 // Without pings, an HTTP/2 connection that has gone dark is used for as long as the system
@@ -125,10 +127,12 @@ func parseBaseURL(baseURL string) (string, error) {
 }
 
 // Device returns a client for a registered device. The client logs in on its first call and
-// keeps the login. Create one client per device and keep it.
+// keeps the login. Create one client per device and keep it. The login names this Gateway as the
+// instance of the device's software: see [Device.IdentityConflict]. Two programs that use one identity
+// in turn are a conflict, and so are two Gateways in one program.
 func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 	login := newLogin(func(ctx context.Context) (DeviceLogin, error) {
-		return g.Authenticate(ctx, AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
+		return g.authenticateInstance(ctx, AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
 	})
 	return newDeviceClient(g.requester.withCredentials(login.token), login.token, login)
 }
@@ -152,8 +156,8 @@ func (g *Gateway) Customer(token TokenSource) *CustomerClient {
 // Register exchanges the activation code of a device for its id and secret. The device must
 // store both where they survive a reboot, because the gateway returns the secret only once. A
 // wrong, used or expired code is refused with [CodeInvalidActivationCode]. If the response is
-// lost, repeat the request with the same [WithIdempotencyKey]: for 15 minutes it returns the
-// same secret.
+// lost, repeat the request with the same [WithIdempotencyKey]: until the device logs in, it returns
+// the same secret.
 func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, options ...CallOption) (RegisteredDevice, error) {
 	return decode[RegisteredDevice](g.requester.registerDevice(ctx, device, options))
 }
@@ -162,6 +166,18 @@ func (g *Gateway) Register(ctx context.Context, device RegisterDeviceRequest, op
 // [Gateway.Device] logs in by itself.
 func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
 	return decode[DeviceLogin](g.requester.authenticateDevice(ctx, device))
+}
+
+// authenticateInstance logs a device in, and tells the id of this instance. A gateway of an earlier
+// version refuses the id.
+func (g *Gateway) authenticateInstance(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
+	named := device
+	named.InstanceID = g.instance
+	login, err := g.Authenticate(ctx, named)
+	if CodeOf(err) == CodeValidationFailed {
+		return g.Authenticate(ctx, device)
+	}
+	return login, err
 }
 
 // Health returns an error unless the gateway process is alive. It does not check other

@@ -2,6 +2,7 @@ package fieldgate_test
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"net/http"
 	"strings"
@@ -32,8 +33,53 @@ func TestLogin_OnFirstCall(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, 1, logins.count())
-	require.JSONEq(t, `{"deviceId":"`+deviceID+`","deviceSecret":"`+deviceSecret+`"}`, sent)
+	var request fieldgate.AuthenticateDeviceRequest
+	require.NoError(t, json.Unmarshal([]byte(sent), &request))
+	require.NotEmpty(t, request.InstanceID)
+	request.InstanceID = ""
+	require.Equal(t, fieldgate.AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret}, request)
 	require.Empty(t, authorization)
+}
+
+// TestLogin_NamesInstance requires one id for all logins of a Gateway, and another one for each Gateway.
+func TestLogin_NamesInstance(t *testing.T) {
+	t.Parallel()
+	var ids recorder[string]
+	for range 2 {
+		logins := &loginServer{}
+		gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			var request fieldgate.AuthenticateDeviceRequest
+			if json.Unmarshal([]byte(readBody(r)), &request) == nil && request.InstanceID != "" {
+				ids.add(request.InstanceID)
+			}
+			logins.ServeHTTP(w, r)
+		})
+		for range 2 {
+			_, err := gateway.Device(deviceID, deviceSecret).Heartbeat(t.Context(), alive)
+			require.NoError(t, err)
+		}
+	}
+	found := ids.list()
+	require.Len(t, found, 4)
+	require.Equal(t, found[0], found[1])
+	require.Equal(t, found[2], found[3])
+	require.NotEqual(t, found[0], found[2])
+}
+
+// TestLogin_EarlierGatewayGetsNoInstance logs in at a gateway whose contract has no instanceId.
+func TestLogin_EarlierGatewayGetsNoInstance(t *testing.T) {
+	t.Parallel()
+	logins := &loginServer{}
+	device := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/device/auth" && strings.Contains(readBody(r), "instanceId") {
+			writeProblem(w, http.StatusBadRequest, fieldgate.CodeValidationFailed)
+			return
+		}
+		logins.ServeHTTP(w, r)
+	}).Device(deviceID, deviceSecret)
+	_, err := device.Heartbeat(t.Context(), alive)
+	require.NoError(t, err)
+	require.Equal(t, 1, logins.count())
 }
 
 func TestLogin_RepeatsTheRequestAfter401(t *testing.T) {

@@ -227,6 +227,12 @@ func TestOperations_Fleet(t *testing.T) {
 				func(ctx context.Context) (any, error) { return customer.RevokeLogins(ctx, deviceID, "") },
 				"POST", device + "/revoke-logins", `{}`, response, active,
 			},
+			"ResolveIdentity": {
+				func(ctx context.Context) (any, error) {
+					return customer.ResolveIdentity(ctx, deviceID, "newest", "the copy is off")
+				},
+				"POST", device + "/resolve-identity", `{"keep":"newest","reason":"the copy is off"}`, response, active,
+			},
 			"Decommission": {
 				func(ctx context.Context) (any, error) { return nil, customer.Decommission(ctx, deviceID) },
 				"DELETE", device, "", "", nil,

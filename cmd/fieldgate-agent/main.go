@@ -32,6 +32,7 @@ type commands struct {
 
 	Run    runCommand    `cmd:"" default:"1" help:"Run the device. This is the default."`
 	Doctor doctorCommand `cmd:"" help:"Check the settings, the disk, the clock and the way to the gateway, and print how to mend what is wrong."`
+	Adopt  adoptCommand  `cmd:"" help:"Keep the identity of a disk that was moved to this machine, after the other machine is out of service."`
 	Reset  resetCommand  `cmd:"" help:"Forget the identity of this device, so that it can register again with a new activation code."`
 }
 
@@ -109,7 +110,7 @@ func (runCommand) Run(ctx context.Context, s settings.Settings) error {
 // exitCode returns exitPermanent if an operator has to act before a restart helps. For other
 // errors it returns exitTemporary.
 func exitCode(err error) int {
-	for _, permanent := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged} {
+	for _, permanent := range []error{errSettings, agent.ErrNotRegistered, agent.ErrCodeRefused, agent.ErrStateDamaged, agent.ErrCopied} {
 		if errors.Is(err, permanent) {
 			return exitPermanent
 		}

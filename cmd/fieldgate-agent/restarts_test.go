@@ -26,7 +26,7 @@ func TestKill_AgentGatewayOrRedisRunsNothingTwice(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
 	d.writeScript(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, d.runLog()))
-	d.agent = d.start(t)
+	d.agent = d.start(t, shortLease)
 	commands := map[string]client.Command{}
 	for i := range kills(t) {
 		name := fmt.Sprintf("work-%d", i)
@@ -110,7 +110,7 @@ func (d *deployment) restartRandom(t testing.TB) {
 		d.serve(t)
 	}
 	if all || target == "agent" {
-		d.agent = d.start(t)
+		d.agent = d.start(t, shortLease)
 	}
 }
 

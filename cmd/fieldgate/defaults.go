@@ -39,6 +39,7 @@ func defaults() kong.Vars {
 		"policy":                queue.DefaultPolicy.String(),
 		"retention":             shortDuration(gateway.DefaultRetention),
 		"progress_interval":     shortDuration(gateway.DefaultProgressInterval),
+		"activation_lifetime":   shortDuration(gateway.DefaultActivationLifetime),
 		"reconcile_interval":    shortDuration(gateway.DefaultReconcileInterval),
 		"reconcile_devices":     strconv.Itoa(gateway.DefaultReconcileDevices),
 		"rate_tenant":           rate(limits.PerTenant).String(),

@@ -117,6 +117,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_BALANCER_IDLE_TIMEOUT=10s":              "",
 		"FIELDGATE_ISSUER_KEYS_MAX_AGE=1m":                 "",
 		"FIELDGATE_RETENTION=1m":                           "",
+		"FIELDGATE_ACTIVATION_LIFETIME=17521h":             "",
 		"FIELDGATE_CODE_KEY=hunter2":                       "",
 		"FIELDGATE_RECORD_KEY=hunter2":                     "",
 		"FIELDGATE_POLICY=shell.*=maybe":                   "",

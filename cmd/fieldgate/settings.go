@@ -53,6 +53,8 @@ type settings struct {
 	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
 
+	ActivationLifetime time.Duration `env:"FIELDGATE_ACTIVATION_LIFETIME" default:"${activation_lifetime}" help:"Time for which an activation code is valid, at most 17520h, which is two years."`
+
 	ReconcileInterval time.Duration `env:"FIELDGATE_RECONCILE_INTERVAL" default:"${reconcile_interval}" help:"Time between two batches of the reconciler, which repairs violations in the store, and three times as long after all devices were checked; 0 to turn it off."`
 	ReconcileDevices  int           `env:"FIELDGATE_RECONCILE_DEVICES" default:"${reconcile_devices}" help:"Number of devices in a batch of the reconciler; twenty commands count as a device."`
 
@@ -111,7 +113,7 @@ func (s settings) config() (gateway.Config, error) {
 		DrainDelay: s.DrainDelay, DrainWindow: s.DrainWindow, ShutdownTimeout: s.ShutdownTimeout,
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		BodyTimeout: s.BodyTimeout, BodyMinRate: s.BodyMinRate,
-		Policy: policy, Retention: s.Retention, CodeKey: s.CodeKey,
+		Policy: policy, Retention: s.Retention, ActivationLifetime: s.ActivationLifetime, CodeKey: s.CodeKey,
 		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
 		ProgressInterval: s.ProgressInterval,
 		MaxSockets:       s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),

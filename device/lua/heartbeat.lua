@@ -11,10 +11,12 @@
 -- Returns {"ok", events, now, length of the ready set, {ids of claimed commands that a user
 --         has asked to cancel}}
 -- Refuses with unauthorized, and with rate_limited as login_check does
--- Guarantees that only an active device of the tenant writes anything.
+-- Guarantees that only an active device of the tenant writes anything. A second instance of the
+-- device is noticed.
 --@include store/base
 --@include store/device
 --@include store/reply
+--@include instances
 --@include login_check
 --@include presence
 local device = device_at(1, 1)
@@ -22,7 +24,7 @@ local reported_status, metrics, firmware, online_for = ARGV[6], ARGV[7], ARGV[8]
 local reason = ARGV[10]
 local now = clock()
 
-local refused = check_login(device.record, device.tenant, now, 14, 11)
+local refused, _, _, instance = check_login(device.record, device.tenant, now, 14, 11)
 if refused then
   return refused
 end
@@ -32,6 +34,7 @@ local tenant, status, connection_until, earlier_reason =
 if tenant ~= device.tenant or status ~= 'active' then
   return refuse('unauthorized', 'device_inactive')
 end
+note_instance(device, now, instance or '', '')
 redis.call('HSET', device.record, 'heartbeat', ms(now), 'heartbeat_status', reported_status, 'metrics', metrics)
 if reason ~= '' then
   redis.call('HSET', device.record, 'heartbeat_reason', reason)

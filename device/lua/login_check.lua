@@ -2,6 +2,7 @@
 --   login:   epoch    epoch of the device at which the login was opened
 --            expires  end of the login if it is not used again, in Unix ms
 --            ends     end of the login at the latest, in Unix ms
+--            instance id of the instance that opened the login; absent if it named none
 --@include store/base
 --@include store/rate
 --@include store/reply
@@ -31,14 +32,15 @@ end
 --           4  interval between requests at the sustained rate, in ms; 0 means no limit
 --           5  burst of the rate limit, in requests
 --           6  time for which the device counts as online after a request, in ms
--- The second value is the device's tenant, the third the expiry of the login.
+-- The second value is the device's tenant, the third the expiry of the login, and the fourth the id of
+-- the instance that opened the login, or "".
 local function check_login(record_key, tenant, now, key, arg)
   local login_key, rate_key = KEYS[key], KEYS[key + 1]
   local cost = tonumber(ARGV[arg])
   if not cost then
     return nil
   end
-  local login_epoch, expires, ends = read_fields(login_key, 'epoch', 'expires', 'ends')
+  local login_epoch, expires, ends, instance = read_fields(login_key, 'epoch', 'expires', 'ends', 'instance')
   expires = tonumber(expires)
   if not login_epoch then
     return refuse('unauthorized', 'unknown')
@@ -52,7 +54,7 @@ local function check_login(record_key, tenant, now, key, arg)
   elseif epoch ~= login_epoch then
     return refuse('unauthorized', 'revoked')
   elseif cost == 0 then
-    return nil, owner, expires
+    return nil, owner, expires, instance or ''
   end
   local interval, burst = tonumber(ARGV[arg + 4]), tonumber(ARGV[arg + 5])
   if interval > 0 then
@@ -68,5 +70,5 @@ local function check_login(record_key, tenant, now, key, arg)
     redis.call('PEXPIREAT', login_key, ms(expires))
   end
   mark_seen(record_key, now, tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 6]), last_seen, connection_until, online_until)
-  return nil, owner, expires
+  return nil, owner, expires, instance or ''
 end

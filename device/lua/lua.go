@@ -12,9 +12,10 @@ import (
 // files holds only the exported fragments, because other packages run no script of
 // package device.
 //
-//go:embed presence.lua login_check.lua
+//go:embed presence.lua login_check.lua instances.lua
 var files embed.FS
 
-// Library holds the fragments device/presence, which records whether a device is online, and
-// device/login_check, which checks the login of a device before a transition.
+// Library holds the fragments device/presence, which records whether a device is online,
+// device/login_check, which checks the login of a device before a transition, and
+// device/instances, which notices that two instances use one identity.
 var Library = store.Library{"device": files}

@@ -27,12 +27,21 @@ local function replay(device, answer, now)
   return claimed
 end
 
+-- is_held reports whether a command is held because two instances of the device use its identity. A
+-- command that required an approval was approved for one machine, and it is not known which one is
+-- meant. The command stays in the ready set until a user resolves the conflict.
+local function is_held(device, c)
+  return c.approve_by and device.conflict
+end
+
 -- next_claimable returns the id, the state and the body of the first command in the ready set
 -- that may be claimed. It returns nil if no command may be claimed. It removes the commands
--- ahead of the returned one from the ready set, because they may not be claimed.
+-- ahead of the returned one from the ready set if they may not be claimed, and passes over those
+-- that are held.
 local function next_claimable(device, now)
+  local held = 0
   while true do
-    local id = redis.call('ZRANGE', device.ready, '0', '0')[1]
+    local id = redis.call('ZRANGE', device.ready, ms(held), ms(held))[1]
     if not id then
       return nil
     end
@@ -44,7 +53,10 @@ local function next_claimable(device, now)
     elseif lacks_approval(c) then
       quarantine(device, id)
     elseif not settle(device, id, c, now) then
-      return id, c, body
+      if not is_held(device, c) then
+        return id, c, body
+      end
+      held = held + 1
     end
   end
 end
@@ -73,7 +85,8 @@ end
 
 -- claim_ready claims the first commands that may be claimed. It returns them as a list of {command
 -- id, state, body, sealed claim token}. If the stored answer of an earlier request contains
--- commands whose leases last, claim_ready returns those instead. It stores no empty answer.
+-- commands whose leases last, claim_ready returns those instead. It stores no empty answer. If
+-- device.conflict is true, commands that required an approval are held.
 --   r.answer        stored answer of the same request; may be nil
 --   r.key           key of the stored answer; nil if the answer must not be stored
 --   r.fingerprint   fingerprint of the request

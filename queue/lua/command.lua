@@ -29,11 +29,12 @@
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
 --   packed     true if the state is a map of MessagePack
--- Four more fields of the hash belong to the command. "<id>:body" holds what was proposed.
+-- Five more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
 -- the parameters are large. "<id>:result" holds the result, which an earlier release keeps under a
 -- key of its own. "<id>:aside" holds the time at which the command was
--- quarantined. The fragment report describes what a device reports while it runs the command.
+-- quarantined. "<id>:conflict" holds another result that the device submitted after the command had
+-- ended. The fragment report describes what a device reports while it runs the command.
 --@include store/base
 --@include store/due
 --@include store/event
@@ -164,6 +165,12 @@ end
 -- quarantined.
 local function aside_field(id)
   return id .. ':aside'
+end
+
+-- conflict_field returns the field of the commands hash that holds another result than the one that
+-- stands.
+local function conflict_field(id)
+  return id .. ':conflict'
 end
 
 -- index_member returns a command's member in the device's index of commands by session.

@@ -107,7 +107,7 @@ local function remove_leftovers(id, session)
   if session ~= '' and redis.call('ZREM', device.index, index_member(session, id)) == 1 then
     report('left', 'index', '', id)
   end
-  if redis.call('HDEL', device.commands, body_field(id), head_field(id), result_field(id), aside_field(id)) > 0 then
+  if redis.call('HDEL', device.commands, body_field(id), head_field(id), result_field(id), aside_field(id), conflict_field(id)) > 0 then
     report('left', 'body', '', id)
   end
   forget_report(device, id)

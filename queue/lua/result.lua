@@ -25,6 +25,7 @@
 -- result is a success, the retries of the command that were never claimed are cancelled. The next
 -- command is claimed as in claim.lua, and only if the result is recorded. The same result returns
 -- the same next command while its lease lasts.
+--@include device/instances
 --@include device/login_check
 --@include store/base
 --@include store/device
@@ -39,21 +40,22 @@ local result_key, memory_key = KEYS[16], KEYS[17]
 local id, token_hash, status, fingerprint, result = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local now = clock()
 
+local refused, _, _, instance = check_login(device.record, device.tenant, now, 14, 11)
+if refused then
+  return refused
+end
+
 -- reply returns the script's reply. If the request asks for it, reply claims the next command.
 local function reply(duplicate)
   local state, claimed = device.state, {}
   if memory_key and not is_suspended(device, 11) then
+    device.conflict = note_instance(device, now, instance or '', '')
     claimed = claim_ready(device, now, {
       answer = stored_reply(memory_key, ARGV[19]), key = memory_key, fingerprint = ARGV[19],
       limit = 1, timeout = tonumber(ARGV[18]), settle_limit = ARGV[20], tokens = 21,
     })
   end
   return ok(state, duplicate, now, quarantined(), unpack(claimed))
-end
-
-local refused = check_login(device.record, device.tenant, now, 14, 11)
-if refused then
-  return refused
 end
 
 local c = load_command(device, id)

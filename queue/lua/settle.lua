@@ -15,7 +15,7 @@ local lost = {}
 
 -- forget deletes a finished command at the end of its retention period.
 local function forget(device, id, c)
-  redis.call('HDEL', device.commands, id, body_field(id), head_field(id), result_field(id), aside_field(id))
+  redis.call('HDEL', device.commands, id, body_field(id), head_field(id), result_field(id), aside_field(id), conflict_field(id))
   forget_report(device, id)
   redis.call('ZREM', device.index, index_member(c.session, id))
   remove_due(device, 'command', id)

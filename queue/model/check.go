@@ -219,7 +219,7 @@ func statusOf(event string, reviewed bool) Status {
 		return Queued
 	case "approved", "requeued", "released":
 		return Queued
-	case "cancel_requested":
+	case "cancel_requested", "result_conflict":
 		return ""
 	}
 	return Status(event)

@@ -178,9 +178,17 @@ func (m *Model) recordResult(op Operation) Response {
 	} else if c.Result == result {
 		return Response{Code: "ok", Status: c.Status, Late: c.Late, Duplicate: true}
 	} else if c.Result != "" || c.Status == Cancelled && !c.CancelRequested {
-		return respond("command_finished", c)
+		return respond("command_finished", m.keepOther(c))
 	}
 	c.Result, c.Late = result, c.Status != Claimed
 	c = m.finish(c, op.Status)
 	return Response{Code: "ok", Status: c.Status, Late: c.Late}
+}
+
+// keepOther records that another result was refused. Only the first one is recorded.
+func (m *Model) keepOther(c Command) Command {
+	if slices.Contains(c.Timeline, "result_conflict") {
+		return c
+	}
+	return m.save(c, "result_conflict")
 }

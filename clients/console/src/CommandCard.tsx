@@ -64,6 +64,7 @@ export function CommandCard(props: Props) {
       )}
       {isReported(command) && <LiveOutput command={command} />}
       {whole?.result && <Result of={whole.result} />}
+      {whole?.resultConflict && <OtherResult of={whole.resultConflict} />}
       {!whole && command.resultOmitted && <Loading what="the result" />}
       {props.children}
     </li>
@@ -113,6 +114,19 @@ function Parameters({ of, whole }: { of: Command; whole: Command | undefined }) 
         Digest <code class="digest">{of.digest}</code>
       </p>
     </>
+  );
+}
+
+/** Shows a result that was refused because the command had ended with another one. */
+function OtherResult({ of }: { of: NonNullable<Command["resultConflict"]> }) {
+  return (
+    <div class="problem" role="alert">
+      <p>
+        The device reported another result at <Time at={of.receivedAt} />: {of.status}. Two machines may have run this
+        command.
+      </p>
+      <Result of={of.result} />
+    </div>
   );
 }
 

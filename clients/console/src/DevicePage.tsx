@@ -2,6 +2,7 @@ import type { Device, Session } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { Presence } from "./Devices.js";
 import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
+import { IdentityConflict } from "./IdentityConflict.js";
 import { Manage } from "./Manage.js";
 import { type ActivationCode, ActivationCodeDialog } from "./Provision.js";
 import { hasRole } from "./signin/user.js";
@@ -43,6 +44,7 @@ export function DevicePage({ id }: { id: string }) {
         <Presence of={device} />
       </div>
       <Problem error={error} />
+      <IdentityConflict of={device} />
       <Facts of={device} />
       <Actions of={device} />
       <h2>Sessions</h2>

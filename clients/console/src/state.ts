@@ -127,6 +127,7 @@ function onEvent(event: RoomEvent): void {
   if (event.type === "command.succeeded") announcement.value = `A command succeeded on ${name}.`;
   if (event.type === "command.failed") announcement.value = `A command failed on ${name}.`;
   if (event.type === "command.timed_out") announcement.value = `A command timed out on ${name}.`;
+  if (event.type === "device.identity_conflict") announcement.value = `Two machines use the identity of ${name}.`;
   if (data.commandId && resolved.value.some((command) => command.id === data.commandId)) refresh("resolved");
   if (data.sessionId === viewedId) refresh("viewedSession");
 }

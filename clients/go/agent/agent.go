@@ -13,6 +13,7 @@ type Agent struct {
 	config   Config
 	gateway  *fieldgate.Gateway
 	handlers map[string]registered
+	hardware hardware // of this machine
 }
 
 // New returns an agent with the given configuration, or an error if the configuration is
@@ -33,7 +34,7 @@ func New(config Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{config: config, gateway: gateway, handlers: map[string]registered{}}, nil
+	return &Agent{config: config, gateway: gateway, handlers: map[string]registered{}, hardware: readHardware("/")}, nil
 }
 
 func userAgent(version string) string {
@@ -60,6 +61,7 @@ var (
 	ErrNotRegistered = errors.New("agent: the device is not registered: set an activation code")
 	ErrCodeRefused   = errors.New("agent: the gateway refused the activation code: it is wrong, used or expired; set a new one")
 	ErrStateDamaged  = errors.New("agent: the state file is damaged")
+	ErrCopied        = errors.New("agent: the state file was copied from another machine")
 	ErrInUse         = errors.New("agent: another agent is using this state file: stop it first")
 )
 

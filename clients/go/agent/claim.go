@@ -79,10 +79,10 @@ func (w *worker) releaseSlot() { <-w.slots }
 
 // claim claims one command and reports whether the gateway returned one. Over HTTP, the gateway
 // responds when a command is ready. Over a socket, it responds immediately and announces
-// commands later. The idempotency key is stored before the claim, so that a claim whose response
-// is lost can be repeated, even after a crash. For the same reason a claim over HTTP is abandoned
-// with errUplinkChanged when a socket has connected: its connection may be one that has gone
-// dark.
+// commands later. The claim has an idempotency key, so that it can be repeated if its response is
+// lost. After a crash the gateway does not return it again, because a copy of this machine's disk
+// could ask for it too: the command counts as attempted. A claim over HTTP is abandoned with
+// errUplinkChanged when a socket has connected: its connection may be one that has gone dark.
 func (w *worker) claim(ctx, base context.Context, changed <-chan struct{}) (command Command, found bool, err error) {
 	key, err := w.journal.claimKey()
 	if err != nil {

@@ -17,6 +17,10 @@ type identity struct {
 	DeviceID     string `json:"deviceId,omitempty"`
 	DeviceSecret string `json:"deviceSecret,omitempty"`
 
+	// Hardware is that of the machine to which the identity belongs. It is nil if an earlier
+	// version has registered the device, or if no number could be read.
+	Hardware *hardware `json:"hardware,omitempty"`
+
 	// Registering is stored before the activation code is sent. If the response is lost, the
 	// same request can then be repeated, even after a restart.
 	Registering *registration `json:"registering,omitempty"`
@@ -71,8 +75,11 @@ func (i identity) write(path string) error {
 // written, or nil. A device that could not store its identity does not register.
 func (a *Agent) identify(ctx context.Context, writeErr error) (identity, error) {
 	device, err := readIdentity(a.config.StateFile)
-	if err != nil || device.isRegistered() {
+	if err != nil {
 		return device, err
+	}
+	if device.isRegistered() {
+		return a.checkMachine(device, writeErr)
 	}
 	if writeErr != nil {
 		return identity{}, fmt.Errorf("agent: the state of the device cannot be written: %w", writeErr)
@@ -86,8 +93,58 @@ func (a *Agent) identify(ctx context.Context, writeErr error) (identity, error) 
 		return identity{}, err
 	}
 	a.config.Logger.Info("registered", "device", registered.DeviceID)
-	device = identity{DeviceID: registered.DeviceID, DeviceSecret: registered.DeviceSecret}
+	device = identity{DeviceID: registered.DeviceID, DeviceSecret: registered.DeviceSecret}.onMachine(a.hardware)
 	return device, device.write(a.config.StateFile)
+}
+
+// onMachine returns a copy of the identity that belongs to a machine.
+func (i identity) onMachine(h hardware) identity {
+	i.Hardware = nil
+	if h.isKnown() {
+		i.Hardware = &h
+	}
+	return i
+}
+
+// checkMachine returns ErrCopied if the identity belongs to another machine. An identity that no machine
+// is recorded for belongs to this one from now on.
+func (a *Agent) checkMachine(device identity, writeErr error) (identity, error) {
+	switch {
+	case device.Hardware != nil && device.Hardware.isOther(a.hardware):
+		return device, copied(device.DeviceID, a.config.StateFile)
+	case device.Hardware != nil || writeErr != nil || !a.hardware.isKnown():
+		return device, nil
+	}
+	device = device.onMachine(a.hardware)
+	if err := device.write(a.config.StateFile); err != nil {
+		a.config.Logger.Warn("recording the machine of this device failed", "device", device.DeviceID, "error", err)
+	}
+	return device, nil
+}
+
+// copied returns an ErrCopied that says how to mend it.
+func copied(deviceID, path string) error {
+	return fmt.Errorf("%w: %s has the identity of %s; reset it and register this machine with an activation code of its own, "+
+		"or adopt it if the other machine is out of service for good", ErrCopied, path, deviceID)
+}
+
+// Adopt records that the identity in a state file belongs to this machine. Use it when a disk was moved to
+// this machine, and the machine that had it is out of service. Adopt returns ErrInUse while an agent
+// uses the files, and ErrNotRegistered if there is no identity.
+func Adopt(stateFile string) error {
+	release, err := lockFiles(stateFile)
+	if err != nil {
+		return err
+	}
+	defer release()
+	device, err := readIdentity(stateFile)
+	if err != nil {
+		return err
+	}
+	if !device.isRegistered() {
+		return ErrNotRegistered
+	}
+	return device.onMachine(readHardware("/")).write(stateFile)
 }
 
 // prepareRegistration returns the registration to send. It returns pending, unless pending is
@@ -105,8 +162,8 @@ func (a *Agent) prepareRegistration(pending *registration) (*registration, error
 	return pending, identity{Registering: pending}.write(a.config.StateFile)
 }
 
-// register sends the registration, and repeats it until the gateway accepts or refuses it. For
-// 15 minutes, the gateway responds to the same idempotency key with the same secret.
+// register sends the registration, and repeats it until the gateway accepts or refuses it. Until the
+// device logs in, the gateway responds to the same idempotency key with the same secret.
 func (a *Agent) register(ctx context.Context, pending *registration) (fieldgate.RegisteredDevice, error) {
 	request := fieldgate.RegisterDeviceRequest{ActivationCode: pending.ActivationCode, Metadata: a.config.Metadata}
 	for delay := (backoff{}); ; {

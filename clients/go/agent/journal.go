@@ -130,11 +130,11 @@ func (j *journal) close() {
 }
 
 // claimKey stores the idempotency key of the next claim on disk, and returns the key. If the
-// response to a claim is lost, even in a crash, the claim can be repeated with the same key.
+// response to a claim is lost, the claim can be repeated with the same key. After a crash only a
+// gateway of an earlier version returns the commands of that claim.
 //
 // If the key cannot be stored, claimKey returns it nevertheless, because a device with a full disk
-// must still be diagnosed and cleaned. A command whose claim is then lost in a crash counts as an
-// attempt. After ErrInUse, the agent must not claim.
+// must still be diagnosed and cleaned. After ErrInUse, the agent must not claim.
 func (j *journal) claimKey() (string, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

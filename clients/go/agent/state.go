@@ -48,23 +48,34 @@ func Inspect(stateFile string) (State, error) {
 // Reset removes a state file with its journal, so that the device can register again. Results that
 // were not submitted are lost. Reset returns ErrInUse while an agent uses the files.
 func Reset(stateFile string) error {
-	unlock, err := lockState(stateFile)
+	release, err := lockFiles(stateFile)
 	if err != nil {
 		return err
 	}
-	journal, err := openJournal(stateFile+".journal", machineID(), lockFile, slog.New(slog.DiscardHandler))
-	if err != nil {
-		unlock()
-		return fmt.Errorf("agent: opening the journal: %w", err)
-	}
-	journal.close() // Windows cannot remove an open file
-	unlock()
+	release() // Windows cannot remove an open file
 	for _, suffix := range []string{"", ".tmp", ".lock", ".journal", ".journal.tmp", ".journal.reserve", ".journal.damaged"} {
 		if err := os.Remove(stateFile + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("agent: forgetting the identity: %w", err)
 		}
 	}
 	return nil
+}
+
+// lockFiles locks a state file and its journal. It returns ErrInUse while an agent uses them.
+func lockFiles(stateFile string) (release func(), err error) {
+	unlock, err := lockState(stateFile)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := openJournal(stateFile+".journal", machineID(), lockFile, slog.New(slog.DiscardHandler))
+	if err != nil {
+		unlock()
+		return nil, fmt.Errorf("agent: opening the journal: %w", err)
+	}
+	return func() {
+		journal.close()
+		unlock()
+	}, nil
 }
 
 // Login logs in with the identity in a state file, and ends the login at once. It returns an error

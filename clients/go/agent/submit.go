@@ -88,6 +88,8 @@ func (w *worker) submitOnce(base context.Context, id string, result fieldgate.Re
 		w.log.Error("replacing a result that the gateway finds invalid", "command", id, "error", err)
 		_ = w.journal.recordResult(id, replacement(result, err))
 		return
+	case code == fieldgate.CodeCommandFinished:
+		w.log.Error("dropping a result of a command that has ended with another one: another machine may use the identity of this device", "command", id, "error", err)
 	default:
 		w.log.Warn("dropping a result that the gateway refuses", "command", id, "error", err)
 	}

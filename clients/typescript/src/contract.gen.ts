@@ -55,6 +55,8 @@ export type EventType =
   | "device.suspended"
   | "device.resumed"
   | "device.logins_revoked"
+  | "device.identity_conflict"
+  | "device.identity_resolved"
   | "device.decommissioned"
   | "session.opened"
   | "session.closed"
@@ -72,6 +74,7 @@ export type EventType =
   | "command.cancelled"
   | "command.expired"
   | "command.progress"
+  | "command.result_conflict"
   | "user.cut_off";
 
 /** The operations that take an `Idempotency-Key`. */

@@ -170,13 +170,15 @@ export interface paths {
          *     the code do not matter. A device that knows its id may send it too; the code is then
          *     accepted for that device only.
          *
-         *     A code is valid for 24 hours and one registration. A wrong, used, expired or foreign code
+         *     A code is valid for one registration, for 24 hours unless the operator has set another
+         *     lifetime. A wrong, used, expired or foreign code
          *     always returns the same 401 `invalid_activation_code`. A wrong guess does not invalidate a
          *     valid code. Attempts are limited per address: on 429 wait for `Retry-After`.
          *
-         *     **If the response is lost**, repeat the call with the same `Idempotency-Key` within 15
-         *     minutes: it returns the same secret. Without the key the code is used up, and an
-         *     administrator must issue a new one.
+         *     **If the response is lost**, repeat the call with the same `Idempotency-Key`: until the
+         *     device logs in, and for 15 minutes after that, it returns the same secret. The metadata may
+         *     have changed meanwhile. Without the key the code is used up, and an administrator must issue
+         *     a new one.
          */
         post: operations["registerDevice"];
         delete?: never;
@@ -268,7 +270,12 @@ export interface paths {
          *     **If the response is lost**, repeat the call with the same `Idempotency-Key` and body:
          *     until the lease expires, it returns the same commands and tokens and counts no attempt. Use
          *     a new key for each new claim. An empty response is not stored under the key. Without a
-         *     body, the defaults apply.
+         *     body, the defaults apply. Only the instance that has made the claim can repeat it, or
+         *     without `instanceId` the same login. Otherwise a second machine with a copy of the disk
+         *     would get the same commands.
+         *
+         *     While two instances use the identity of the device in turn, commands that required an
+         *     approval are not returned: see `identityConflict` of the device.
          */
         post: operations["claimCommands"];
         delete?: never;
@@ -642,6 +649,34 @@ export interface paths {
          *     does no harm.
          */
         post: operations["revokeDeviceLogins"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/devices/{deviceId}/resolve-identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the device. */
+                deviceId: components["parameters"]["DeviceInPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve an identity conflict
+         * @description Ends the identity conflict of the device, and commands that were held are delivered. An
+         *     identity conflict means that two instances of the device's software use its identity in
+         *     turn, such as two machines whose disks are copies: see `identityConflict` of the device.
+         *     First switch off the wrong machine, or give it an identity of its own. If another instance
+         *     than the one to keep acts again, that is a new conflict, and commands are held again. A call
+         *     without a conflict changes nothing.
+         */
+        post: operations["resolveDeviceIdentity"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1549,8 +1584,15 @@ export interface components {
              */
             registeredAt: string;
         };
+        /**
+         * @description A random id that the device's software makes anew at each start. The gateway notices with it
+         *     that two machines use one identity.
+         * @example 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
+         */
+        InstanceId: string;
         /** @description The credentials of a device, as its registration returned them. */
         AuthenticateDeviceRequest: {
+            instanceId?: components["schemas"]["InstanceId"];
             /** @description The id of the device. It is compared and not validated, so a wrong one is 401 and not 400. */
             deviceId: string;
             /** @description The secret of the device. */
@@ -1594,6 +1636,7 @@ export interface components {
         };
         /** @description The number of commands to claim and the duration of their leases. */
         ClaimRequest: {
+            instanceId?: components["schemas"]["InstanceId"];
             /**
              * @description The maximum number of commands.
              * @default 1
@@ -1889,11 +1932,52 @@ export interface components {
             firmwareVersion?: string;
             /** @description The model that the device reported when it registered. */
             model?: string;
+            identityConflict?: components["schemas"]["IdentityConflict"];
             lastHeartbeat?: components["schemas"]["LastHeartbeat"];
             metrics?: components["schemas"]["Metrics"];
             activeSessionId?: components["schemas"]["SessionId"];
             /** @description The number of commands that the device could claim now. */
             pendingCommands?: number;
+        };
+        /**
+         * @description Two instances of the device's software use its identity in turn: an earlier instance acted
+         *     after a newer one had taken its place. They are often two machines whose disks are copies.
+         *     Until the conflict is resolved with `resolveDeviceIdentity`, or the device registers again,
+         *     commands that required an approval stay `queued`. Absent if there is no conflict.
+         */
+        IdentityConflict: {
+            /**
+             * Format: date-time
+             * @description The time at which the gateway noticed the conflict.
+             */
+            since: string;
+            /** @description The latest instances, in the order in which they appeared. */
+            instances: components["schemas"]["DeviceInstance"][];
+        };
+        /** @description One start of the device's software. */
+        DeviceInstance: {
+            instanceId: components["schemas"]["InstanceId"];
+            /**
+             * Format: date-time
+             * @description The time at which the instance appeared.
+             */
+            firstSeen: string;
+            /**
+             * Format: date-time
+             * @description The time of the last known call of the instance. It may be a minute old.
+             */
+            lastSeen: string;
+            /** @description The address from which the instance logged in. */
+            address?: string;
+        };
+        /** @description The instance that is right. */
+        ResolveIdentityRequest: {
+            /**
+             * @description The `instanceId` of an instance of the conflict, or `newest`.
+             * @example newest
+             */
+            keep: string;
+            reason?: components["schemas"]["Reason"];
         };
         /** @description The newest heartbeat of a device. Absent if there was none. */
         LastHeartbeat: {
@@ -2061,6 +2145,7 @@ export interface components {
             late: boolean;
             approval?: components["schemas"]["Approval"];
             result?: components["schemas"]["CommandResult"];
+            resultConflict?: components["schemas"]["ResultConflict"];
             /** @description Each claim of the command, oldest first. Present only in the response to `getCommand`. */
             attempts?: components["schemas"]["CommandAttempt"][];
             /**
@@ -2135,6 +2220,23 @@ export interface components {
              */
             durationMs?: number;
         };
+        /**
+         * @description Another result that the device submitted after the command had ended. It was refused with
+         *     `command_finished`, and changes nothing. Two machines with one identity may have executed
+         *     the command. Only the first such result is kept. Present only in the response to
+         *     `getCommand`.
+         */
+        ResultConflict: {
+            status: components["schemas"]["ResultStatus"];
+            /**
+             * Format: date-time
+             * @description The time at which the result arrived.
+             */
+            receivedAt: string;
+            result: components["schemas"]["CommandResult"];
+            /** @description True if the output, the error or the data had more than 8 KiB and was cut or left out, otherwise absent. */
+            shortened?: boolean;
+        };
         /** @description One claim of a command, and its outcome. */
         CommandAttempt: {
             attempt: components["schemas"]["AttemptCount"];
@@ -2199,13 +2301,14 @@ export interface components {
         };
         /**
          * @description The kind of change. Of a device: `device.registered`, `device.presence`,
-         *     `device.suspended`, `device.resumed`, `device.logins_revoked`,
-         *     `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
+         *     `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
+         *     `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
          *     `session.expired`. Of a command:
          *     `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
          *     `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
          *     `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-         *     `command.expired`. Only sockets receive `user.cut_off`, and `command.progress` of a running command. Values may be added;
+         *     `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+         *     `command.progress` of a running command. Values may be added;
          *     tolerate unknown ones.
          * @example command.proposed
          */
@@ -4159,6 +4262,70 @@ export interface operations {
                      *       },
                      *       "status": "active",
                      *       "presence": "offline",
+                     *       "lastSeen": "2025-11-22T20:15:04.120Z",
+                     *       "createdAt": "2025-11-22T20:10:00.000Z",
+                     *       "registeredAt": "2025-11-22T20:12:41.930Z",
+                     *       "firmwareVersion": "2.8.1",
+                     *       "model": "PX-400"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["DeviceDecommissioned"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resolveDeviceIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the device. */
+                deviceId: components["parameters"]["DeviceInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "keep": "newest",
+                 *       "reason": "the old disk is out of the pump station"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResolveIdentityRequest"];
+            };
+        };
+        responses: {
+            /** @description The device has no identity conflict. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                     *       "externalId": "PX4-001873",
+                     *       "name": "Pump station 12",
+                     *       "location": "Hall 3, Leipzig",
+                     *       "tags": {
+                     *         "site": "leipzig",
+                     *         "line": "cooling"
+                     *       },
+                     *       "status": "active",
+                     *       "presence": "online",
                      *       "lastSeen": "2025-11-22T20:15:04.120Z",
                      *       "createdAt": "2025-11-22T20:10:00.000Z",
                      *       "registeredAt": "2025-11-22T20:12:41.930Z",

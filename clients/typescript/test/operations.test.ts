@@ -41,6 +41,8 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   suspendDevice: (c) => c.post("/api/v1/customer/devices/{deviceId}/suspend", device),
   resumeDevice: (c) => c.post("/api/v1/customer/devices/{deviceId}/resume", device),
   revokeDeviceLogins: (c) => c.post("/api/v1/customer/devices/{deviceId}/revoke-logins", device),
+  resolveDeviceIdentity: (c) =>
+    c.post("/api/v1/customer/devices/{deviceId}/resolve-identity", { ...device, body: { keep: "newest" } }),
 
   openSession: (c) => c.post("/api/v1/customer/sessions", { body: { deviceId: "d", type: "diagnostic" } }),
   listSessions: (c) => c.get("/api/v1/customer/sessions"),
