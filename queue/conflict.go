@@ -49,7 +49,7 @@ func (q *Queue) keepOther(ctx context.Context, ref ClaimRef, status Status, r Re
 		_, _, err = q.runAsDevice(ctx, resultConflictScript, ref, scriptCall{args: []any{string(status), fingerprint, kept}})
 	}
 	if err != nil {
-		q.log.ErrorContext(ctx, "keeping another result of a command that has ended failed", "command", ref.CommandID, "error", err)
+		q.log.WarnContext(ctx, "keeping another result of a command that has ended failed", "command", ref.CommandID, "error", err)
 		return
 	}
 	q.log.WarnContext(ctx, "refused another result of a command that has ended", "device", ref.Device.ID, "command", ref.CommandID, "status", status)
