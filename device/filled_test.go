@@ -33,12 +33,14 @@ var (
 		"Metrics":         "the device has not logged in",
 		"ActiveSessionID": "only an active device has a session",
 		"PendingCommands": "only an active device has commands",
+
+		"IdentityConflict": "the device has not logged in",
 	}
 )
 
 // newFullBench returns a bench with a device whose stored data has no empty field. The
-// device has a heartbeat, a session, a ready command, and a claimed command that a user
-// asked to cancel.
+// device has a heartbeat, a session, a ready command, a claimed command that a user asked to
+// cancel, and an identity conflict.
 func newFullBench(t *testing.T, s *store.Store) *sessionBench {
 	t.Helper()
 	w := newSessionBench(t, s, func(p *device.Provisioning) { p.ExternalID = "PX4-001873" })
@@ -50,6 +52,10 @@ func newFullBench(t *testing.T, s *store.Store) *sessionBench {
 	require.NoError(t, err)
 	w.propose("diagnostic.dns")
 	storetest.RequireFilled(t, w.sendHeartbeat(newHeartbeat(w.bench, w.id)), nil)
+	w.do(func(ctx context.Context, c store.Client) error {
+		const instances = `[{"id":"one","first":1,"seen":2,"address":"192.0.2.7"}]`
+		return c.HSet(ctx, w.key(w.id).RecordKey(), "conflict", 3, "instances", instances).Err()
+	})
 	return w
 }
 

@@ -51,7 +51,7 @@ func observeStore(registry prometheus.Registerer) func(string, time.Duration, er
 // transitions are the transitions of commands, as the contract lists them in EventType.
 var transitions = []string{
 	"proposed", "approved", "rejected", "claimed", "requeued", "released", "succeeded", "failed", "timed_out",
-	"cancel_requested", "cancelled", "expired",
+	"cancel_requested", "cancelled", "expired", "result_conflict",
 }
 
 // countTransitions returns a function that counts the transitions of commands. It also counts

@@ -92,5 +92,6 @@ func TestCommand_EveryFieldIsFilled(t *testing.T) {
 		"VisibleUntil":            "it is zero unless the command is claimed",
 		"ParametersOmitted":       "only a list omits them",
 		"ResultOmitted":           "only a list omits it",
+		"OtherResult":             "only a refused result sets it: see TestSubmitResult_OtherResultIsKeptBesideFirst",
 	})
 }

@@ -24,7 +24,6 @@ const (
 // for concurrent use. Create one per gateway and keep it.
 type Gateway struct {
 	requester requester
-	instance  string // random id of this start of the program
 }
 
 // An Option configures a Gateway and all clients and sockets that are created from it.
@@ -89,7 +88,7 @@ func New(baseURL string, options ...Option) (*Gateway, error) {
 		return nil, errors.New("fieldgate: the timeout, the minimum rate and the limit on responses must be above zero")
 	}
 	r.client.Transport = withPings(r.transport())
-	return &Gateway{requester: r, instance: rand.Text()}, nil
+	return &Gateway{requester: r}, nil
 }
 
 // Without pings, an HTTP/2 connection that has gone dark is used for as long as the system
@@ -127,9 +126,9 @@ func parseBaseURL(baseURL string) (string, error) {
 }
 
 // Device returns a client for a registered device. The client logs in on its first call and
-// keeps the login. Create one client per device and keep it. The login names this Gateway as the
+// keeps the login. Create one client per device and keep it. The login names this program as the
 // instance of the device's software: see [Device.IdentityConflict]. Two programs that use one identity
-// in turn are a conflict, and so are two Gateways in one program.
+// in turn are a conflict. All Gateways of a program are one instance.
 func (g *Gateway) Device(deviceID, deviceSecret string) *DeviceClient {
 	login := newLogin(func(ctx context.Context) (DeviceLogin, error) {
 		return g.authenticateInstance(ctx, AuthenticateDeviceRequest{DeviceID: deviceID, DeviceSecret: deviceSecret})
@@ -168,11 +167,15 @@ func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceReq
 	return decode[DeviceLogin](g.requester.authenticateDevice(ctx, device))
 }
 
+// instance is the random id of this start of the program. All Gateways of a program have the same,
+// because they are one machine.
+var instance = rand.Text()
+
 // authenticateInstance logs a device in, and tells the id of this instance. A gateway of an earlier
 // version refuses the id.
 func (g *Gateway) authenticateInstance(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
 	named := device
-	named.InstanceID = g.instance
+	named.InstanceID = instance
 	login, err := g.Authenticate(ctx, named)
 	if CodeOf(err) == CodeValidationFailed {
 		return g.Authenticate(ctx, device)

@@ -58,7 +58,10 @@ export class RoomSubscription {
    */
   deliver(connection: Connection, event: RoomEvent): void {
     if (this.#closed || this.#connection !== connection) return;
-    if (event.type === "command.progress") return this.#notify({ kind: "event", event });
+    if (event.type === "command.progress") {
+      this.#notify({ kind: "event", event });
+      return;
+    }
     if (this.#seen.has(event.offset)) return;
     this.#since = event.offset;
     this.#seen.add(event.offset);
