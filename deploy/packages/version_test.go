@@ -21,7 +21,7 @@ func TestVersion_SortsAsTheCommitsDo(t *testing.T) {
 		{"v1.1.0-20-g1a2b3c4-dirty", "1.1.0+20+g1a2b3c4+dirty"},
 		{"v1.1.1", "1.1.1"},
 	} {
-		version := strings.TrimSpace(run(t, "./version.sh", step.described, "1796014862"))
+		version := strings.TrimSpace(run(t, "sh", "version.sh", step.described, "1796014862"))
 		require.Equal(t, step.version, version)
 		if _, err := exec.LookPath("dpkg"); err == nil && last != "" {
 			run(t, "dpkg", "--compare-versions", last, "lt", version)
