@@ -1,6 +1,7 @@
 # The tasks of a developer of Fieldgate. `make` lists them.
 
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The tags of the Go client, clients/go/v1.1.0, are on the same commits.
+VERSION  := $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null || echo dev)
 # The programs are static: without cgo, they need no C library of the system.
 BUILD    := CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w -X github.com/fieldgate/fieldgate/cmd/program.version=$(VERSION)"
 BIN      := bin

@@ -42,14 +42,14 @@ func (c *healthCommand) Run(ctx context.Context) error {
 }
 
 // url returns the URL of the check. A gateway that listens on all addresses is checked on
-// localhost.
+// 127.0.0.1, because an image without /etc/hosts cannot resolve localhost.
 func (c *healthCommand) url() (string, error) {
 	host, port, err := net.SplitHostPort(c.Addr)
 	if err != nil {
 		return "", fmt.Errorf("FIELDGATE_ADDR: %w", err)
 	}
 	if address := net.ParseIP(host); host == "" || address != nil && address.IsUnspecified() {
-		host = "localhost"
+		host = "127.0.0.1"
 	}
 	path := "/healthz"
 	if c.Ready {

@@ -37,11 +37,11 @@ func TestHealth_FailsWithoutGateway(t *testing.T) {
 	}
 }
 
-func TestHealth_ChecksLocalhostIfTheGatewayListensEverywhere(t *testing.T) {
+func TestHealth_ChecksLoopbackIfTheGatewayListensEverywhere(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t, "FIELDGATE_ADDR=0.0.0.0:0")
 	port := url[strings.LastIndexByte(url, ':'):]
-	for _, addr := range []string{port, "0.0.0.0" + port} {
+	for _, addr := range []string{port, "0.0.0.0" + port, "[::]" + port} {
 		_, stderr, code := once(t, []string{"FIELDGATE_ADDR=" + addr}, "health")
 		require.Zero(t, code, stderr)
 	}

@@ -53,7 +53,7 @@ func TestImage_HasOneProgramThatServesWithoutRights(t *testing.T) {
 	addr := storetest.FreeAddr(t)
 	settings := []string{
 		"FIELDGATE_REDIS_URL=" + storetest.SharedURL(t), "FIELDGATE_SUPABASE_URL=" + customertest.NewIssuer(t).URL(),
-		"FIELDGATE_ADDR=" + addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DRAIN_DELAY=0s",
+		"FIELDGATE_ADDR=" + addr[strings.LastIndexByte(addr, ':'):], "FIELDGATE_METRICS_ADDR=off", // as in containers "FIELDGATE_DRAIN_DELAY=0s",
 	}
 	serve := inImage(root, settings, append(config.Entrypoint, config.Cmd...)...)
 	var log storetest.Buffer

@@ -3,11 +3,7 @@
 # the repository, with VERSION, SOURCE_DATE_EPOCH and NFPM. The same commit gives the same files.
 set -eu
 export ARCH="$1"
-# A hyphen would separate the revision of the package. Without a tag, the version sorts before all.
-case "$VERSION" in
-v[0-9]*) PACKAGE_VERSION=$(echo "${VERSION#v}" | tr - +) ;;
-*) PACKAGE_VERSION="0~git$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S).$(echo "$VERSION" | tr - .)" ;;
-esac
+PACKAGE_VERSION=$(deploy/packages/version.sh "$VERSION" "$SOURCE_DATE_EPOCH")
 export PACKAGE_VERSION SOURCE_DATE_EPOCH
 
 input=bin/packages/programs

@@ -56,6 +56,8 @@ func TestPackages_RunAnApprovedCommandOnAFreshDebian(t *testing.T) {
 	agent.stop(t)
 	gateway.stop(t)
 
+	m.breakServiceManager(t)
+	m.run(t, "dpkg", "--install", "/packages/fieldgate.deb", "/packages/fieldgate-agent.deb")
 	m.run(t, "dpkg", "--remove", "fieldgate", "fieldgate-agent")
 	require.Equal(t, identity, m.read(t, "var/lib/fieldgate-agent/device.json"))
 	require.Equal(t, settings, m.read(t, "etc/fieldgate-agent.env"))
@@ -152,6 +154,13 @@ func (m machine) write(t testing.TB, path string, mode os.FileMode, content stri
 func (m machine) configure(t testing.TB, name string, settings ...string) {
 	t.Helper()
 	m.write(t, "etc/"+name+".env", 0o600, strings.Join(settings, "\n")+"\n")
+}
+
+// breakServiceManager installs a service manager that can neither start nor stop a service.
+func (m machine) breakServiceManager(t testing.TB) {
+	t.Helper()
+	m.run(t, "mkdir", "--parents", "/run/systemd/system")
+	m.write(t, "usr/bin/systemctl", 0o755, "#!/bin/sh\ntest $1 = daemon-reload\n")
 }
 
 // run runs a program on the machine.
