@@ -87,6 +87,10 @@ func TestExamples_OnlyExactParametersRun(t *testing.T) {
 			`{"service": "a b"}`,
 			`{"service": ""}`,
 			`{"service": ["telemetry"]}`,
+			`{"service": null}`,
+			`{"service": true}`,
+			`{"service": 7}`,
+			`{"service": 1e3}`,
 		} {
 			ended := b.await(t, b.propose(t, "restart_service", parameters).ID)
 			require.Equal(t, "invalid_parameters", code(t, ended), "%s\n%s", parameters, d.log.String())

@@ -50,6 +50,7 @@ void client_open(const char *activation_code, long lease_ms) {
     }
     saved[32] = 0;
     const cJSON *registered = call("register", body, saved);
+    if (!*json_text(registered, "deviceSecret")) errx(1, "the response to the registration has no identity");
     snprintf(identity, sizeof identity, "{\"deviceId\":\"%s\",\"deviceSecret\":\"%s\"}",
              json_text(registered, "deviceId"), json_text(registered, "deviceSecret"));
     state_save("identity", identity);

@@ -29,8 +29,8 @@ static long now_ms(void) {
 /* start starts a program. It returns its process, and the end of the pipe with its output. */
 static pid_t start(const char *program, const char *argument, int *output) {
     int pipe[2];
-    if (pipe2(pipe, O_CLOEXEC) != 0) err(1, "pipe");
-    pid_t process = fork();
+    pid_t process = pipe2(pipe, O_CLOEXEC) == 0 ? fork() : -1;
+    if (process < 0) err(1, "starting a program");
     if (process == 0) {
         dup2(open("/dev/null", O_RDONLY), 0);
         dup2(pipe[1], 1);
@@ -47,7 +47,7 @@ static pid_t start(const char *program, const char *argument, int *output) {
 static void run(const char *program, const char *service, long lease_ms) {
     static char output[65536];
     size_t length = 0;
-    int pipe, status, cancelled = 0;
+    int pipe, status = -1, cancelled = 0;
     pid_t process = start(program, service, &pipe);
     for (long extended = now_ms();;) {
         struct pollfd readable = {.fd = pipe, .events = POLLIN};

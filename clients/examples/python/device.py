@@ -63,10 +63,10 @@ def outcome(status, output="", **data):
     return {"status": status, "output": output, "data": data}
 
 def execute(command, job):
-    names, service = list(command["parameters"]), str(command["parameters"].get("service"))
+    names, service = list(command["parameters"]), command["parameters"].get("service")
     if command["type"] != "remediation.restart_service":
         return outcome("failed", code="unsupported")
-    if names != ["service"] or not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.@-]*", service):
+    if names != ["service"] or type(service) is not str or not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.@-]*", service):
         return outcome("failed", code="invalid_parameters")
     cancelled, running = False, subprocess.Popen(
         [program, service], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// execute runs handler r for job j and returns the result to submit. Before, it reports the last
-// progress. base is the context of reports.
-func (w *worker) execute(base context.Context, j *job, r registered) fieldgate.ResultRequest {
+// execute runs handler r for job j and returns the result to submit. The caller must call report,
+// which reports the last progress, after it has recorded the result and before it submits it: a report
+// may take seconds, and a result that is not recorded yet would be lost in a power cut. base is the
+// context of reports.
+func (w *worker) execute(base context.Context, j *job, r registered) (result fieldgate.ResultRequest, report func()) {
 	defer j.cancel(nil)
 	ctx, cancel := context.WithTimeoutCause(j.ctx, r.timeout, ErrTimeout)
 	defer cancel()
@@ -20,13 +23,14 @@ func (w *worker) execute(base context.Context, j *job, r registered) fieldgate.R
 	results := make(chan fieldgate.ResultRequest, 1)
 	reporting, reports := w.withReporter(ctx, base, j)
 	go w.callHandler(w.withContinue(reporting, j, r), r.handler, j.command, results)
-	result := w.awaitResult(ctx, j, results)
-	reports.close()
+	result = w.awaitResult(ctx, j, results)
+	report = sync.OnceFunc(reports.close)
 	if j.restart.Load() != 0 {
+		report()
 		result, j.restarts = w.awaitRestart(j, result)
 	}
 	result.ExecutedAt, result.DurationMs = wallClock(j.start), time.Since(j.start).Milliseconds()
-	return result
+	return result, report
 }
 
 // awaitResult waits for the result of a handler. If the handler still runs when Config.Grace

@@ -75,19 +75,20 @@ func (w *worker) start(base context.Context, command Command, r registered) {
 		leased, stopExtending := context.WithCancel(base)
 		extending := sync.WaitGroup{}
 		extending.Go(func() { w.keepLease(leased, j) })
-		result := w.execute(base, j, r)
+		result, report := w.execute(base, j, r)
 		stopExtending()
 		extending.Wait()
-		if !w.finish(base, j, r, result) {
+		if !w.finish(base, j, r, result, report) {
 			w.releaseSlot()
 		}
 	})
 }
 
 // finish records the result of a job and submits it. If the shutdown stopped a repeatable job,
-// finish releases the command instead, so that it can run again. It reports whether the submission
-// has taken over the slot of the job.
-func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest) (keepsSlot bool) {
+// finish releases the command instead, so that it can run again. It calls report in any case. It reports
+// whether the submission has taken over the slot of the job.
+func (w *worker) finish(base context.Context, j *job, r registered, result fieldgate.ResultRequest, report func()) (keepsSlot bool) {
+	defer report()
 	w.mu.Lock()
 	delete(w.jobs, j.command.ID)
 	w.mu.Unlock()
@@ -110,6 +111,7 @@ func (w *worker) finish(base context.Context, j *job, r registered, result field
 		w.log.Error("recording a result failed, submitting it from memory", "command", j.command.ID, "error", err)
 	}
 	w.log.Info("finished", "command", j.command.ID, "status", result.Status, "durationMs", result.DurationMs)
+	report()
 	w.submit(base, j.command.ID, &slot{worker: w, held: result.Next})
 	return result.Next
 }
