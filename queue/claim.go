@@ -59,7 +59,8 @@ type Lease struct {
 
 // Claim claims the first commands of the device's ready queue, each under a lease. If r.Wait
 // is positive, Claim blocks while the ready queue is empty. It returns no lease and no error
-// after r.Wait, when the context is done or when the queue drains. Refusals:
+// after r.Wait, when the context is done, when the queue drains or when it wakes up and another
+// instance of the device has taken the place of r's. Refusals:
 // idempotency_key_reused, unauthorized if the device was suspended or its login has ended,
 // rate_limited if the device is over its rate limit or MaxWaiting of its claims already wait, and quota_exceeded if the claim
 // would have to wait and the tenant may have no more waiting claims on this instance.
@@ -78,10 +79,10 @@ func (q *Queue) Claim(ctx context.Context, r ClaimRequest) ([]Lease, error) {
 	deadline := time.Now().Add(r.Wait)
 	for {
 		c, err := q.claim(ctx, r)
-		if c.ready > 0 || err != nil {
+		if c.ready > 0 || c.isReplaced() || err != nil {
 			q.waiters.wake(r.Device.ID) // the next waiter may claim the remaining commands
 		}
-		if len(c.leases) > 0 || err != nil {
+		if len(c.leases) > 0 || c.isReplaced() || err != nil {
 			return c.leases, err
 		}
 		if !q.waiters.admit(waiter, r.Device.Tenant, c.maxWaiting) {
@@ -107,9 +108,17 @@ var errTooManyWaiting = &fieldgate.Error{
 type claimed struct {
 	leases     []Lease
 	takenBack  int   // number of commands that were claimed and may not run
-	ready      int64 // number of commands that can still be claimed, or more
+	ready      int64 // number of commands that can still be claimed, or more; or replaced
 	maxWaiting int64 // the tenant's limit of waiting claims; zero: no limit
 }
+
+// replaced is the value of ready for a claim that has waited, if another instance of the device has
+// taken the place of the one that claims.
+const replaced = -1
+
+// isReplaced reports whether the claim must end its wait. The wake-up that it has used is for the
+// claims of the new instance.
+func (c claimed) isReplaced() bool { return c.ready == replaced }
 
 // claim runs claim.lua until it returns a command that may run, or none. A command that may not
 // run is taken back, so that the next one is first.

@@ -371,3 +371,16 @@ func TestClaim_DoneContextClaimsNothing(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{"proposed"}, f.eventTypes(c.ID))
 }
+
+// TestClaim_WakeUpPassesWaitOfEarlierInstance requires that the waiting claim of an instance from before a
+// restart leaves the wake-up to the claim of the new instance.
+func TestClaim_WakeUpPassesWaitOfEarlierInstance(t *testing.T) {
+	t.Parallel()
+	f := newWakeFixture(t)
+	earlier := f.startClaim(f.queue, instance("a"))
+	newer := f.startClaim(f.queue, instance("b"))
+	c := f.propose(auto)
+	require.Equal(t, []string{c.ID}, ids(newer.await()))
+	require.Empty(t, earlier.await())
+	require.Zero(t, f.conflicts())
+}

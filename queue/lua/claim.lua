@@ -12,7 +12,8 @@
 -- ARGV[12..18] the arguments of the check of the login
 -- ARGV[19...]  a sealed claim token and its hash, for each command that may be claimed; the
 --              former is empty without an Idempotency-Key
--- Returns {"ok", events, now, number of ready commands that may be left, quarantined ids, the tenant's own limit
+-- Returns {"ok", events, now, number of ready commands that may be left, or -1 if the claim has waited and
+--       another instance has taken the place of its own, quarantined ids, the tenant's own limit
 --       of waiting claims (empty if it has none, and if commands are returned),
 --       {command id, state, body, sealed claim token}...}
 -- Refuses with idempotency_key_reused, or with unauthorized or rate_limited as device/login_check
@@ -37,6 +38,9 @@ local memory_key, fingerprint = KEYS[16], ARGV[8]
 local instance, has_waited = ARGV[10], ARGV[11] == '1'
 local now = clock()
 
+-- REPLACED takes the place of the number of commands that are left. The Go constant is the same.
+local REPLACED = -1
+
 local refused, _, _, login_instance = check_login(device.record, device.tenant, now, 14, 12)
 if refused then
   return refused
@@ -55,7 +59,7 @@ end
 if has_waited then
   local current, conflict = read_fields(device.record, 'instance', 'conflict')
   if instance ~= '' and current and instance ~= current and not conflict then
-    return ok(now, 0, '', '')
+    return ok(now, REPLACED, '', '')
   end
   device.conflict = conflict
 else
