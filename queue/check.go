@@ -84,7 +84,8 @@ func (s state) violations(d store.Device, id string, told timeline) (found []sto
 	if s.Status == Claimed && s.Visible > s.First+maxExecution.Milliseconds() {
 		add(ExecutionCapped, "a lease that ends more than 12 h after the first claim")
 	}
-	if s.ApproveBy != 0 && (s.Status == Claimed || s.Claims > 0) && (s.Approval == nil || s.Approval.Decision != "approved") {
+	// A claim that was taken back may be what made the command wait for its approval: see applyPolicy.
+	if s.ApproveBy != 0 && (s.Status == Claimed || s.Claims > 0 && !s.Returned) && (s.Approval == nil || s.Approval.Decision != "approved") {
 		add(NoUnapprovedClaim, "claimed without an approval")
 	}
 	if s.isUntold(told.commands[id], told.begin) {

@@ -100,6 +100,7 @@ type state struct {
 	Cancel    bool           `json:"cancel"`
 	Token     string         `json:"token"` // hash of the newest claim token
 	Late      bool           `json:"late"`
+	Returned  bool           `json:"returned"` // the newest claim was taken back
 	Request   string         `json:"request"`
 	Proposer  string         `json:"proposer"`
 	Name      string         `json:"proposer_name"`

@@ -69,6 +69,8 @@ func (s *state) field(name string) any {
 		return &s.Token
 	case "late":
 		return &s.Late
+	case "returned":
+		return &s.Returned
 	case "request":
 		return &s.Request
 	case "proposer":
@@ -83,7 +85,7 @@ func (s *state) field(name string) any {
 		return &s.Digest
 	case "mac":
 		return &s.MAC
-	case "seq", "past", "returned", "packed", "retry_of":
+	case "seq", "past", "packed", "retry_of":
 		return unread{}
 	}
 	return nil

@@ -103,3 +103,37 @@ func TestClaim_RepeatedUnderStricterPolicyEndsWhatAUserHasCancelled(t *testing.T
 	require.Equal(t, queue.Cancelled, f.get(c.ID).Status)
 	require.Empty(t, f.pending())
 }
+
+// TestClaim_NothingOfEndedSessionWaitsForApproval repeats a claim after its session has ended.
+func TestClaim_NothingOfEndedSessionWaitsForApproval(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.Redis(t), withRecordKey)
+	c := f.propose(auto)
+	withKey := func(r *queue.ClaimRequest) { r.IdempotencyKey = "claim-1" }
+	f.claimOne(withKey)
+	f.closeSession()
+	require.Empty(t, f.underPolicy("*=review").claim(withKey))
+	require.Equal(t, queue.Expired, f.get(c.ID).Status)
+	require.Empty(t, f.pending())
+}
+
+// TestCheck_CommandThatStricterPolicyTookBackIsNoViolation checks the store while the command waits, and
+// after it has ended without an approval. It was claimed, but the device did not get it.
+func TestCheck_CommandThatStricterPolicyTookBackIsNoViolation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.Redis(t), withRecordKey)
+	c := f.propose(auto)
+	strict := f.underPolicy("*=review")
+	require.Empty(t, strict.claim())
+	f.requireNoViolation()
+	_, err := strict.queue.Decide(t.Context(), f.decision(c, false))
+	require.NoError(t, err)
+	f.requireNoViolation()
+}
+
+func (f *fixture) requireNoViolation() {
+	f.t.Helper()
+	found, _, err := f.queue.Check(f.t.Context(), f.device)
+	require.NoError(f.t, err)
+	require.Empty(f.t, found)
+}

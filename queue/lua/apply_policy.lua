@@ -10,7 +10,8 @@
 -- Returns {"ok", events}
 -- Guarantees that a command whose state is another one by now is not touched: the next claim judges
 -- it again. The claim does not count as an attempt, because the device does not get the command. A
--- command that a user has asked to cancel ends as cancelled in both cases.
+-- command that a user has asked to cancel ends as cancelled in both cases. A command whose session has
+-- ended meanwhile expires, because no user can approve it.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -40,4 +41,5 @@ emit(device, now, 'command.released', {
   session = c.session, command = id, actor = SYSTEM, request = c.request,
   data = { reason = 'the policy requires an approval of this type now', status = c.status },
 })
+settle(device, id, c, now)
 return ok()
