@@ -32,6 +32,9 @@ func (q *Queue) readOutput(ctx context.Context, d store.Device, id string, r rep
 		return 0, "", err
 	}
 	from, text = joinBlocks(blocks, first*outputBlock, from)
+	if from+len(text) < r.Next {
+		return r.Next, "", nil // a new claim has dropped the last block meanwhile
+	}
 	from, text = wholeRunes(from, text, r.Next)
 	return from, text, nil
 }

@@ -301,3 +301,19 @@ func TestOutput_DamagedReportCountsAsNone(t *testing.T) {
 		require.Equal(t, "found\n", f.output(lease, 0).Text, damage)
 	}
 }
+
+// TestOutput_MissingLastBlockIsNotTakenForContinuous reads output whose last block is gone. A reader
+// must not append what follows to what it has read before.
+func TestOutput_MissingLastBlockIsNotTakenForContinuous(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.Redis(t))
+	f.propose(auto)
+	lease := f.claimOne()
+	f.report(lease, queue.Report{Seq: 1, Output: "lost\n"})
+	f.do(func(ctx context.Context, c store.Client) error {
+		return c.HDel(ctx, f.device.CommandsKey(), lease.ID+":output:0").Err()
+	})
+	read := f.output(lease, 0)
+	require.Empty(t, read.Text)
+	require.Equal(t, read.Next, read.From)
+}

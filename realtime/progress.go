@@ -40,8 +40,8 @@ func (h *Hub) wakeProgress(w store.Wake) {
 func (f *feed) noteReport(d store.Device, command string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.rooms) == 0 {
-		return
+	if _, tenant := f.rooms[RoomTenant]; len(f.rooms) == 0 || tenant && len(f.rooms) == 1 {
+		return // the room of the tenant gets no progress
 	}
 	if _, pushing := f.reporting[command]; pushing {
 		f.reporting[command] = true

@@ -58,15 +58,16 @@ function useReport({ id, sessionId, status, attempt }: Command): Report | undefi
         });
         shown.current = follow(before, found);
         if (mounted) setReport(shown.current);
+        if (found.complete) clearInterval(timer);
       } catch (error) {
         if (mounted) readError.value = error;
       }
       reading = false;
       if (missed) void read();
     };
+    const timer = setInterval(read, readMs);
     again.current = read;
     void read();
-    const timer = setInterval(read, readMs);
     return () => {
       mounted = false;
       clearInterval(timer);
