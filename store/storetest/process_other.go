@@ -4,6 +4,6 @@ package storetest
 
 import "syscall"
 
-// DieWithParent returns nil, because only Linux can kill a process when its parent dies.
+// DieWithParent returns no attributes, because only Linux can kill a process when its parent dies.
 // If a test binary is killed, its servers keep running.
-func DieWithParent() *syscall.SysProcAttr { return nil }
+func DieWithParent() *syscall.SysProcAttr { return new(syscall.SysProcAttr) }

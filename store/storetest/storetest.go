@@ -96,9 +96,10 @@ func startFor(t testing.TB, arguments arguments, more ...string) *Server {
 }
 
 // Kill kills the server with SIGKILL, like a crash, and waits until its process has
-// ended.
+// ended. It also kills the children that write snapshots and rewrite the append-only file: they would
+// still write to the directory while it is removed.
 func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill()
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.dead
 }
 
@@ -193,6 +194,7 @@ func (s *Server) launch() error {
 	s.cmd = exec.Command(program(), s.args...)
 	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.SysProcAttr = DieWithParent()
+	s.cmd.SysProcAttr.Setpgid = true // the process leads a group: see Kill
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("starting redis-server: %w", err)
 	}
