@@ -44,10 +44,11 @@ func (r ClaimRequest) memoryKey() string {
 	if owner == "" && r.Login != nil {
 		owner = r.Login.Login
 	}
-	if owner == "" {
-		return r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey))
+	key := r.IdempotencyKey
+	if owner != "" {
+		key += "\n" + owner
 	}
-	return r.Device.ClaimKey(store.DigestOf(r.IdempotencyKey + "\n" + owner))
+	return r.Device.ClaimKey(store.DigestOf(key))
 }
 
 // Lease is a command that a device has claimed, for a limited time.
@@ -212,7 +213,10 @@ var errTakenBack = errors.New("the command was taken back")
 // lease decodes and verifies a claimed command in a script's reply: its id, state, body and stored
 // claim token.
 func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.Reply, now int64, t claimTokens) (Lease, error) {
-	r := record{request.Device.Tenant, request.Device.ID, claimed.String(0), claimed.String(1), claimed.String(2), "", ""}
+	r := record{
+		tenant: request.Device.Tenant, deviceID: request.Device.ID,
+		id: claimed.String(0), state: claimed.String(1), body: claimed.String(2),
+	}
 	s, err := decodeState(r.state)
 	if err != nil {
 		return Lease{}, err

@@ -30,8 +30,9 @@ type Decision struct {
 }
 
 // Decide records a decision. Refusals: session_not_found, command_not_found, command_denied for an
-// approval of a type that the policy denies by now, digest_mismatch, unauthorized for a user who was cut off, self_approval, already_decided (with
-// the recorded decision), approval_expired, session_closed, command_finished.
+// approval of a type that the policy denies by now, digest_mismatch, unauthorized for a user who was
+// cut off, self_approval, already_decided (with the recorded decision), approval_expired,
+// session_closed, command_finished.
 func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
 	if err != nil {

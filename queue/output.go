@@ -31,35 +31,32 @@ func (q *Queue) readOutput(ctx context.Context, d store.Device, id string, r rep
 	if err != nil {
 		return 0, "", err
 	}
-	from, text = joinBlocks(blocks, first*outputBlock, from)
-	if from+len(text) < r.Next {
-		return r.Next, "", nil // a new claim has dropped the last block meanwhile
-	}
-	from, text = wholeRunes(from, text, r.Next)
+	from, text = wholeRunes(joinBlocks(blocks, first*outputBlock, from, r.Next))
 	return from, text, nil
 }
 
-// joinBlocks joins the blocks that begin at the position begin, without the output before the
-// position from. It drops what comes before a block that is missing or too short.
-func joinBlocks(blocks store.Reply, begin, from int) (start int, text string) {
+// joinBlocks joins the blocks that begin at the position begin, from the position from up to the
+// position next. It drops what comes before the end of a block that is missing or too short: a new
+// claim may have deleted blocks meanwhile.
+func joinBlocks(blocks store.Reply, begin, from, next int) (start int, text string) {
 	var joined strings.Builder
 	start = from
 	for i := range blocks {
 		block, position := blocks.String(i), begin+i*outputBlock
-		skip := min(max(0, from-position), len(block))
-		joined.WriteString(block[skip:])
-		if len(block) < outputBlock && i < len(blocks)-1 {
+		end := min(position+outputBlock, next)
+		if position+len(block) < end {
 			joined.Reset()
-			start = position + outputBlock
+			start = end
+			continue
 		}
+		joined.WriteString(block[max(0, from-position) : end-position])
 	}
 	return start, joined.String()
 }
 
-// wholeRunes cuts the output at the position next, and drops bytes at the beginning that continue a
-// character of which the first byte is missing.
-func wholeRunes(from int, text string, next int) (int, string) {
-	text = text[:min(len(text), max(0, next-from))]
+// wholeRunes drops bytes at the beginning that continue a character of which the first byte is
+// missing.
+func wholeRunes(from int, text string) (int, string) {
 	for text != "" && !utf8.RuneStart(text[0]) {
 		from, text = from+1, text[1:]
 	}

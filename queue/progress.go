@@ -74,11 +74,16 @@ type Output struct {
 // Output returns the output of a command from the position since on. It reads the blocks after the
 // report: a block that was deleted in between counts as output that is no longer kept. Refusals:
 // session_not_found, command_not_found.
-func (q *Queue) Output(ctx context.Context, tenant, sessionID, commandID string, since int) (Output, error) {
-	d, err := q.locate(ctx, tenant, sessionID)
-	if err != nil {
-		return Output{}, err
-	}
+func (q *Queue) Output(ctx context.Context, tenant, sessionID, commandID string, since int) (o Output, err error) {
+	err = q.readAtDevice(ctx, tenant, sessionID, func(d store.Device) (err error) {
+		o, err = q.outputOf(ctx, d, sessionID, commandID, since)
+		return err
+	})
+	return o, err
+}
+
+// outputOf does the same as Output, for a session of the device.
+func (q *Queue) outputOf(ctx context.Context, d store.Device, sessionID, commandID string, since int) (Output, error) {
 	s, r, err := q.readReport(ctx, d, commandID)
 	if err != nil {
 		return Output{}, err

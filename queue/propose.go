@@ -95,7 +95,9 @@ func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device sto
 	if err := refused(reply, ""); err != nil {
 		return Command{}, err
 	}
-	return record{p.Tenant, device.ID, reply.String(2), reply.String(3), reply.String(4), "", ""}.decode()
+	return record{
+		tenant: p.Tenant, deviceID: device.ID, id: reply.String(2), state: reply.String(3), body: reply.String(4),
+	}.decode()
 }
 
 // prepare validates a proposal and sets the defaults of its empty fields.

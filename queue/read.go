@@ -20,18 +20,29 @@ func (q *Queue) Get(ctx context.Context, tenant, sessionID, commandID string) (C
 }
 
 // getRecord does the same as Get. It also returns the record.
-func (q *Queue) getRecord(ctx context.Context, tenant, sessionID, commandID string) (record, Command, error) {
-	if device, found := q.recall(tenant, sessionID); found {
-		r, c, err := q.getRecordOf(ctx, device, sessionID, commandID)
-		if fieldgate.CodeOf(err) != fieldgate.CodeCommandNotFound {
-			return r, c, err
+func (q *Queue) getRecord(ctx context.Context, tenant, sessionID, commandID string) (r record, c Command, err error) {
+	err = q.readAtDevice(ctx, tenant, sessionID, func(d store.Device) (err error) {
+		r, c, err = q.getRecordOf(ctx, d, sessionID, commandID)
+		return err
+	})
+	return r, c, err
+}
+
+// readAtDevice calls read with the device of a session, to read a command of that session. If read
+// does not find the command at the device that this instance remembers, readAtDevice calls it again
+// with the device that the session's record names. It returns the error of read, or
+// session_not_found.
+func (q *Queue) readAtDevice(ctx context.Context, tenant, sessionID string, read func(d store.Device) error) error {
+	if d, found := q.recall(tenant, sessionID); found {
+		if err := read(d); fieldgate.CodeOf(err) != fieldgate.CodeCommandNotFound {
+			return err
 		}
 	}
-	device, err := q.locate(ctx, tenant, sessionID)
+	d, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
-		return record{}, Command{}, err
+		return err
 	}
-	return q.getRecordOf(ctx, device, sessionID, commandID)
+	return read(d)
 }
 
 // getRecordOf reads a command of a session of the device, with its result and its record.

@@ -12,7 +12,6 @@
 --       unauthorized or rate_limited as device/login_check does
 -- Guarantees that only the lease of the newest claim is extended, never beyond the
 -- execution cap, and never after the lease has expired.
---@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/reply
@@ -22,18 +21,7 @@ local device = device_at(1, 1)
 local id, token_hash, extension = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local now = clock()
 
-local refused = check_login(device.record, device.tenant, now, 14, 9)
-if refused then
-  return refused
-end
-
-local c = load_command(device, id)
-if not c then
-  return refuse('command_not_found')
-end
-
-settle(device, id, c, now)
-refused = lost_lease(device, c, token_hash)
+local c, refused = leased_command(device, id, token_hash, now, 9)
 if refused then
   return refused
 end

@@ -18,7 +18,6 @@
 -- the output is bounded. It records no event and changes nothing that a transition depends on: only
 -- what the command counts towards the stored bytes.
 --@creates
---@include device/login_check
 --@include store/base
 --@include store/device
 --@include store/reply
@@ -32,18 +31,7 @@ local id, token_hash, seq, reported, output = ARGV[6], ARGV[7], tonumber(ARGV[8]
 local max_bytes = ARGV[11]
 local now = clock()
 
-local refused = check_login(device.record, device.tenant, now, 14, 12)
-if refused then
-  return refused
-end
-
-local c = load_command(device, id)
-if not c then
-  return refuse('command_not_found')
-end
-
-settle(device, id, c, now)
-refused = lost_lease(device, c, token_hash)
+local c, refused = leased_command(device, id, token_hash, now, 12)
 if refused then
   return refused
 end
