@@ -349,12 +349,17 @@ func parseEvent(entry redis.XMessage) event {
 	if json.Unmarshal([]byte(stored.Data), &e.frame.Data) != nil || e.frame.Data == nil {
 		e.frame.Data = map[string]any{} // the field "data" is optional
 	}
+	e.addIDs()
+	return e
+}
+
+// addIDs adds the ids of what the event concerns to the data of its frame.
+func (e event) addIDs() {
 	for name, id := range map[string]string{"deviceId": e.device, "sessionId": e.session, "commandId": e.command} {
 		if id != "" {
 			e.frame.Data[name] = id
 		}
 	}
-	return e
 }
 
 // parseActor parses "user:<id>", "device:<id>" or "system", and returns the actor without and

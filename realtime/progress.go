@@ -15,7 +15,7 @@ import (
 type Progress struct {
 	SessionID  string
 	ReportedAt time.Time
-	Data       map[string]any // data of the event; the feed adds the ids
+	Data       map[string]any // data of the event, to which the feed adds the ids; not nil
 }
 
 // progressEvent is the type of the events of reports.
@@ -92,13 +92,10 @@ func (f *feed) pushReport(d store.Device, command string) {
 
 // event returns the event of a report. It has no position in the stream.
 func (p Progress) event(d store.Device, command string) event {
-	data := map[string]any{"deviceId": d.ID, "sessionId": p.SessionID, "commandId": command}
-	for name, value := range p.Data {
-		data[name] = value
-	}
 	e := event{kind: progressEvent, device: d.ID, session: p.SessionID, command: command}
-	e.frame = eventFrame{Type: progressEvent, Time: fieldgate.At(p.ReportedAt), Data: data}
+	e.frame = eventFrame{Type: progressEvent, Time: fieldgate.At(p.ReportedAt), Data: p.Data}
 	e.frame.Actor, e.frame.Details = parseActor(store.ActorDevice(d.ID), "", "")
+	e.addIDs()
 	return e
 }
 
