@@ -109,17 +109,13 @@ func (s *DeviceSocket) Extend(ctx context.Context, commandID string, extension E
 // ReportProgress is [DeviceClient.ReportProgress] over the socket. A report of more than 16 KiB is
 // sent over HTTP.
 func (s *DeviceSocket) ReportProgress(ctx context.Context, commandID string, progress ProgressRequest) (ProgressReply, error) {
-	data, err := encodeData(struct {
+	fields := struct {
 		CommandID string `json:"commandId"`
 		ProgressRequest
-	}{commandID, progress})
-	if isLargeFrame(data, err) {
+	}{commandID, progress}
+	return callUnlessLarge(ctx, s, "progress", fields, func() (ProgressReply, error) {
 		return s.client.ReportProgress(ctx, commandID, progress)
-	}
-	if err != nil {
-		return ProgressReply{}, err
-	}
-	return callSocket[ProgressReply](ctx, &s.socket, request{kind: "progress", data: data})
+	})
 }
 
 // Release is [DeviceClient.Release] over the socket.
@@ -132,36 +128,40 @@ type releaseData struct {
 	ReleaseRequest
 }
 
-// isLargeFrame reports whether the data of a frame, or the error of encoding it, is for HTTP.
-func isLargeFrame(data []byte, err error) bool {
-	return errors.Is(err, errFrameTooLarge) || len(data) > maxResultFrame
-}
-
 // maxResultFrame is the maximum size of the data of a result, or of a report of progress, that is
-// sent as a frame. On a slow link, a larger frame would delay the pongs behind it until the gateway closes the socket with
-// [CloseSilent].
+// sent as a frame. On a slow link, a larger frame would delay the pongs behind it until the gateway
+// closes the socket with [CloseSilent].
 const maxResultFrame = 16 << 10
 
 // SubmitResult is [DeviceClient.SubmitResult] over the socket. A result of more than 16 KiB is
 // sent over HTTP.
 func (s *DeviceSocket) SubmitResult(ctx context.Context, commandID string, result ResultRequest) (RecordedResult, error) {
 	result = TruncateResult(result)
-	data, err := encodeData(struct {
+	fields := struct {
 		CommandID string `json:"commandId"`
 		ResultRequest
-	}{commandID, result})
-	if isLargeFrame(data, err) {
+	}{commandID, result}
+	return callUnlessLarge(ctx, s, "result", fields, func() (RecordedResult, error) {
 		return s.client.SubmitResult(ctx, commandID, result)
-	}
-	if err != nil {
-		return RecordedResult{}, err
-	}
-	return callSocket[RecordedResult](ctx, &s.socket, request{kind: "result", data: data})
+	})
 }
 
 // Heartbeat is [DeviceClient.Heartbeat] over the socket.
 func (s *DeviceSocket) Heartbeat(ctx context.Context, heartbeat HeartbeatRequest) (HeartbeatReply, error) {
 	return callDevice[HeartbeatReply](ctx, s, "heartbeat", heartbeat)
+}
+
+// callUnlessLarge sends a request like callDevice, unless its data is too large for a frame. It then
+// calls overHTTP.
+func callUnlessLarge[T any](ctx context.Context, s *DeviceSocket, kind string, fields any, overHTTP func() (T, error)) (reply T, err error) {
+	data, err := encodeData(fields)
+	switch {
+	case errors.Is(err, errFrameTooLarge) || len(data) > maxResultFrame:
+		return overHTTP()
+	case err != nil:
+		return reply, err
+	}
+	return callSocket[T](ctx, &s.socket, request{kind: kind, data: data})
 }
 
 // callDevice sends a request that the gateway replies to immediately, and returns the reply.

@@ -171,7 +171,7 @@ func (g *Gateway) Authenticate(ctx context.Context, device AuthenticateDeviceReq
 // because they are one machine.
 var instance = rand.Text()
 
-// authenticateInstance logs a device in, and tells the id of this instance. A gateway of an earlier
+// authenticateInstance logs a device in, with the id of this instance. A gateway of an earlier
 // version refuses the id.
 func (g *Gateway) authenticateInstance(ctx context.Context, device AuthenticateDeviceRequest) (DeviceLogin, error) {
 	named := device

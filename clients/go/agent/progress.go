@@ -38,9 +38,9 @@ const (
 // 100. message says what the command is doing, and is cut to 256 characters.
 //
 // Progress only notes the values and returns at once. The agent reports the newest ones, at most once a
-// second, and nothing of a command that ends sooner than in a third of a second. Reports that are lost do not affect the command. While it runs without a socket, the
-// response to a report also tells the agent that a user has cancelled it. Progress does nothing if
-// ctx is not the context of a handler.
+// second, and nothing of a command that ends sooner than in a third of a second. Reports that are lost
+// do not affect the command. While it runs without a socket, the agent also learns from the response to
+// a report that a user has cancelled it. Progress does nothing if ctx is not the context of a handler.
 func Progress(ctx context.Context, percent float64, message string) {
 	if r := reporterOf(ctx); r != nil && !math.IsNaN(percent) {
 		r.note(min(max(percent, 0), 100), firstCharacters(message, maxReportMessage))
@@ -63,7 +63,8 @@ func firstCharacters(text string, n int) string {
 //
 // Write never blocks and never fails. The agent keeps 64 KiB that are not reported yet. If a slow
 // link leaves more, it drops the oldest and says how much, in the output. Bytes that are not UTF-8
-// are replaced. The output is reported as [Progress] describes. The writer discards everything if ctx is not the context of a handler.
+// are replaced. The output is reported as [Progress] describes. The writer discards everything if ctx
+// is not the context of a handler.
 func Output(ctx context.Context) io.Writer {
 	if r := reporterOf(ctx); r != nil {
 		return r
@@ -201,15 +202,17 @@ func (r *reporter) awaitMore() bool {
 	return r.ctx.Err() == nil
 }
 
-// pause waits for d, but not after the handler has ended.
-func (r *reporter) pause(d time.Duration) {
+// pause waits for d, but not after the handler has ended. It reports whether it waited for all of d.
+func (r *reporter) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
 	case <-r.finish:
 	case <-r.ctx.Done():
 	}
+	return false
 }
 
 // next takes what is to be reported next. It reports false if there is nothing.
@@ -256,8 +259,8 @@ func (r *reporter) send(report fieldgate.ProgressRequest) bool {
 			}
 		case r.ctx.Err() != nil || refusesProgress(err):
 			return false
-		case !r.retryAfter(delay.delay(err)):
-			return false
+		case !r.pause(delay.delay(err)):
+			return false // the result does not wait for a gateway that does not respond
 		}
 	}
 }
@@ -269,20 +272,6 @@ func (r *reporter) number(report *fieldgate.ProgressRequest) {
 	}
 	r.seq++
 	report.ClaimToken, report.Seq = r.token, r.seq
-}
-
-// retryAfter waits before a report is sent again. It returns false if the handler has ended
-// meanwhile: its result does not wait for a gateway that does not respond.
-func (r *reporter) retryAfter(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.finish:
-	case <-r.ctx.Done():
-	}
-	return false
 }
 
 // dropOutput drops the output of the command from now on.
