@@ -253,13 +253,8 @@ reference: | node ## Download the renderer of /docs at its pinned version from n
 	gzip -9nc "$$dir/package/dist/browser/standalone.js" > docs/scalar/api-reference.js.gz
 
 redis:
-	@command -v redis-server >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing redis-server for the tests"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
-	else \
-		echo "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)"; exit 1; \
-	fi
+	@command -v redis-server >/dev/null 2>&1 || \
+	.ci/apt "redis-server for the tests" "the tests need redis-server 7 or later: install it (Debian: sudo apt-get install redis-server, macOS: brew install redis)" redis-server
 
 valkey:
 	@[ -n "$$FIELDGATE_TEST_VALKEY" ] || command -v valkey-server >/dev/null 2>&1 && exit 0; \
@@ -270,59 +265,29 @@ valkey:
 
 # The samples in the guides use jq.
 jq:
-	@command -v jq >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing jq for the tests"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends jq >/dev/null; \
-	else \
-		echo "the tests need jq: install it (Debian: sudo apt-get install jq, macOS: brew install jq)"; exit 1; \
-	fi
+	@command -v jq >/dev/null 2>&1 || \
+	.ci/apt "jq for the tests" "the tests need jq: install it (Debian: sudo apt-get install jq, macOS: brew install jq)" jq
 
 haproxy:
-	@command -v haproxy >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing haproxy for the tests"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null; \
-	else \
-		echo "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)"; exit 1; \
-	fi
+	@command -v haproxy >/dev/null 2>&1 || \
+	.ci/apt "haproxy for the tests" "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)" haproxy
 
 qemu:
-	@command -v qemu-arm-static >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing qemu-user-static for the tests"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static >/dev/null; \
-	else \
-		echo "these tests need qemu-user-static: install it (Debian: sudo apt-get install qemu-user-static)"; exit 1; \
-	fi
+	@command -v qemu-arm-static >/dev/null 2>&1 || \
+	.ci/apt "qemu-user-static for the tests" "these tests need qemu-user-static: install it (Debian: sudo apt-get install qemu-user-static)" qemu-user-static
 
 # The example devices in C need libcurl and cJSON.
 compiler:
-	@echo '#include <cjson/cJSON.h>' | cc -E -include curl/curl.h - >/dev/null 2>&1 && command -v python3 >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing a C compiler, libcurl, cJSON and Python for the examples"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev libcurl4-openssl-dev libcjson-dev python3 >/dev/null; \
-	else \
-		echo "these tests need a C compiler, libcurl, cJSON and Python 3: install them (Debian: sudo apt-get install gcc libcurl4-openssl-dev libcjson-dev python3)"; exit 1; \
-	fi
+	@{ echo '#include <cjson/cJSON.h>' | cc -E -include curl/curl.h - >/dev/null 2>&1 && command -v python3 >/dev/null 2>&1; } || \
+	.ci/apt "a C compiler, libcurl, cJSON and Python for the examples" "these tests need a C compiler, libcurl, cJSON and Python 3: install them (Debian: sudo apt-get install gcc libcurl4-openssl-dev libcjson-dev python3)" gcc libc6-dev libcurl4-openssl-dev libcjson-dev python3
 
 packagers:
-	@command -v mmdebstrap >/dev/null 2>&1 && command -v lintian >/dev/null 2>&1 && command -v rpm >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing mmdebstrap, lintian and rpm for the tests of packages"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap lintian rpm >/dev/null; \
-	else \
-		echo "these tests need root, mmdebstrap, lintian and rpm: install them (Debian: sudo apt-get install mmdebstrap lintian rpm)"; exit 1; \
-	fi
+	@{ command -v mmdebstrap >/dev/null 2>&1 && command -v lintian >/dev/null 2>&1 && command -v rpm >/dev/null 2>&1; } || \
+	.ci/apt "mmdebstrap, lintian and rpm for the tests of packages" "these tests need root, mmdebstrap, lintian and rpm: install them (Debian: sudo apt-get install mmdebstrap lintian rpm)" mmdebstrap lintian rpm
 
 buildah:
-	@command -v buildah >/dev/null 2>&1 && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing buildah for the image"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah >/dev/null; \
-	else \
-		echo "the image is built with buildah: install it (Debian: sudo apt-get install buildah)"; exit 1; \
-	fi
+	@command -v buildah >/dev/null 2>&1 || \
+	.ci/apt "buildah for the image" "the image is built with buildah: install it (Debian: sudo apt-get install buildah)" buildah
 
 # The package is only unpacked: installed, it would start a server on the port of our metrics.
 promtool:
@@ -336,13 +301,8 @@ promtool:
 	fi
 
 chromium:
-	@command -v chromium >/dev/null 2>&1 || [ -n "$$FIELDGATE_TEST_CHROMIUM" ] && exit 0; \
-	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "installing chromium for the tests"; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	else \
-		echo "these tests need Chromium: install it (Debian: sudo apt-get install chromium), or name it in FIELDGATE_TEST_CHROMIUM"; exit 1; \
-	fi
+	@{ command -v chromium >/dev/null 2>&1 || [ -n "$$FIELDGATE_TEST_CHROMIUM" ]; } || \
+	.ci/apt "chromium for the tests" "these tests need Chromium: install it (Debian: sudo apt-get install chromium), or name it in FIELDGATE_TEST_CHROMIUM" chromium
 
 node:
 	@command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 && [ "$$(node -p 'parseInt(process.versions.node)')" -ge 20 ] && exit 0; \
