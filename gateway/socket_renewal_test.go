@@ -13,7 +13,8 @@ import (
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
-// withFrequentRenewals makes an instance renew each lease within a twentieth of a second.
+// withFrequentRenewals sets the interval of the renewals of leases, so that an instance renews each lease
+// within a twentieth of a second.
 var withFrequentRenewals = withSockets(func(cfg *realtime.Config) { cfg.RenewEvery = 50 * time.Millisecond })
 
 // TestRenewal_ClosesDeviceSocketWithoutWakeUp changes the record of a device in the store only, as

@@ -18,7 +18,7 @@ func instance(id string) func(*queue.ClaimRequest) {
 	return func(r *queue.ClaimRequest) { r.InstanceID = id }
 }
 
-// conflict makes two instances claim in turn.
+// conflict claims as two instances in turn.
 func (f *fixture) conflict() {
 	f.t.Helper()
 	for _, id := range []string{"a", "b", "a"} {

@@ -76,9 +76,9 @@ func packed(text string) string {
 var stateLine = regexp.MustCompile(`(?m)^local (\w+) = \{\} --@state$`)
 
 // compose returns the library with all scripts of the set, for a store whose events are packed or are
-// not. The fragments come first and run once,
-// when the server loads the library. KEYS, ARGV and the tables that belong to a run are set at
-// the beginning of each call, so that a call sees nothing of an earlier one, even if that failed.
+// not. The fragments come first and run once, when the server loads the library. KEYS, ARGV and the
+// tables that belong to a run are set at the beginning of each call, so that a call sees nothing of an
+// earlier one, even if that failed.
 func (set *Scripts) compose(pack bool) library {
 	fragments := set.loader.fragments.String()
 	if pack {

@@ -22,8 +22,8 @@ const metaKey = "fg:meta"
 const canaryKey = "fg:canary"
 
 // Schema is the newest version of the format of the data that this program reads. It is raised by a
-// change that instances of earlier versions would misread. In schema 2, states of commands
-// and events are packed. A store gets a later schema when no instance of an earlier version uses it any more.
+// change that instances of earlier versions would misread. In schema 2, states of commands and events
+// are packed. A store gets a later schema when no instance of an earlier version uses it any more.
 const Schema = 2
 
 // firstSchema is the schema of a store that was written before stores recorded one.

@@ -84,7 +84,7 @@ func TestApproval_ByPasswordIsTheDefault(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestApproval_NamesItsUsers looks for the names and the addresses of the proposer and of the approver.
+// TestApproval_NamesItsUsers requires the names and the addresses of the proposer and of the approver.
 func TestApproval_NamesItsUsers(t *testing.T) {
 	t.Parallel()
 	p := startProject(t)

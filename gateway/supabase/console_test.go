@@ -79,7 +79,7 @@ func limitingProjects(t *testing.T, console string) (variables []string) {
 	return append(variables, "FIELDGATE_TEST_SUPABASE_PASSWORD="+password)
 }
 
-// withConsole makes the console the site of a project, to which it redirects and which may call it.
+// withConsole sets the console as the site of a project, to which it redirects and which may call it.
 func withConsole(url string) func(*project) {
 	return func(p *project) {
 		p.settings["GOTRUE_SITE_URL"], p.settings["GOTRUE_CORS_ALLOWED_HEADERS"] = url+"/console", "apikey"

@@ -67,8 +67,8 @@ func TestIdentityProvider_WithoutSignUps(t *testing.T) {
 	}
 }
 
-// TestSingleSignOn_IsAnotherAccount signs in as a user of a company whose address is that of an admin. What a
-// company says about an address must not give it the rights of the account with that address.
+// TestSingleSignOn_IsAnotherAccount signs in as a user of a company whose address is that of an admin. An
+// address that a company has asserted must not have the rights of the account with that address.
 func TestSingleSignOn_IsAnotherAccount(t *testing.T) {
 	t.Parallel()
 	p := startProject(t, withSAML(t))

@@ -309,8 +309,8 @@ local function enqueue(device, id, c, now, ...)
   save_command(device, id, c, ...)
 end
 
--- await_approval makes a command wait for an approval until c.approve_by. The other arguments are
--- passed to save_command.
+-- await_approval moves the command to pending_approval, where it stays until c.approve_by. The other
+-- arguments are passed to save_command.
 local function await_approval(device, id, c, ...)
   unlist(device, id, c)
   c.status = 'pending_approval'
