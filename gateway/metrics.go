@@ -197,8 +197,8 @@ func measureInstance(registry prometheus.Registerer, health *handlers.Health, s 
 			ConstLabels: prometheus.Labels{"version": health.Version, "commit": handlers.BuildCommit(), "goversion": runtime.Version()},
 		}, func() float64 { return 1 }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "fieldgate_ready", Help: "Whether /readyz of this instance returns 200 (1) or 503 (0).",
-		}, func() float64 { return oneIf(health.Ready(context.Background())) }),
+			Name: "fieldgate_ready", Help: "Whether this instance is ready (1) or not (0), as far as is known without a probe of Redis.",
+		}, func() float64 { return oneIf(health.Ready()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "fieldgate_sweep_lag_seconds",
 			Help: "Time by which this instance applies deadlines too late, or since its last sweep if that is longer.",

@@ -32,8 +32,8 @@ type Health struct {
 	startedAt time.Time
 	draining  atomic.Bool
 
-	mu    sync.Mutex // held while the store is probed
-	probe storeProbe
+	mu   sync.Mutex // held while the store is probed
+	last atomic.Pointer[storeProbe]
 }
 
 // probeEvery is the minimum interval between two probes of the store. Anyone may ask for the
@@ -61,6 +61,7 @@ func (h *Health) Start() {
 		h.Grace = 3 * time.Second
 	}
 	h.startedAt = time.Now()
+	h.last.Store(new(storeProbe))
 }
 
 // Drain makes the instance not ready.
@@ -73,15 +74,27 @@ func (h *Health) checkStore(ctx context.Context) (check generated.DependencyChec
 		return dependencyCheckOf("the store has data of a later version: upgrade this instance", 0), false
 	}
 	p := h.probeStore(ctx)
+	usable = h.isUsable(p)
 	switch word := store.Refused(p.err); {
 	case word != "":
-		return dependencyCheckOf("the store refuses writes: "+word, 0), time.Since(p.refusedSince) < h.Grace
+		return dependencyCheckOf("the store refuses writes: "+word, 0), usable
 	case p.err != nil:
-		return dependencyCheckOf("the store does not respond", 0), time.Since(h.Store.LastReply()) < h.Grace
+		return dependencyCheckOf("the store does not respond", 0), usable
 	case h.Store.Full():
-		return dependencyCheckOf("the store is full: nothing new is accepted", p.took), true
+		return dependencyCheckOf("the store is full: nothing new is accepted", p.took), usable
 	}
-	return dependencyCheckOf("", p.took), true
+	return dependencyCheckOf("", p.took), usable
+}
+
+// isUsable reports whether the store is usable after a probe.
+func (h *Health) isUsable(p storeProbe) bool {
+	switch {
+	case store.Refused(p.err) != "":
+		return time.Since(p.refusedSince) < h.Grace
+	case p.err != nil:
+		return time.Since(h.Store.LastReply()) < h.Grace
+	}
+	return true
 }
 
 // probeStore probes the store unless another caller has just done so. The probe writes, because a
@@ -89,15 +102,16 @@ func (h *Health) checkStore(ctx context.Context) (check generated.DependencyChec
 func (h *Health) probeStore(ctx context.Context) storeProbe {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if time.Since(h.probe.at) < probeEvery {
-		return h.probe
+	last := *h.last.Load()
+	if time.Since(last.at) < probeEvery {
+		return last
 	}
 	took, err := h.Store.Probe(context.WithoutCancel(ctx))
 	next := storeProbe{at: time.Now(), took: took, err: err}
 	if store.Refused(err) != "" {
-		next.refusedSince = cmp.Or(h.probe.refusedSince, next.at)
+		next.refusedSince = cmp.Or(last.refusedSince, next.at)
 	}
-	h.probe = next
+	h.last.Store(&next)
 	return next
 }
 
@@ -138,8 +152,13 @@ func (h *Health) readiness(ctx context.Context) generated.Readiness {
 	return readinessOf(redis, issuer, storeUsable && issuerUsable, h.draining.Load())
 }
 
-// Ready reports whether a load balancer should send requests to the instance.
-func (h *Health) Ready(ctx context.Context) bool { return h.readiness(ctx).Ready }
+// Ready reports whether a load balancer should send requests to the instance, as far as is known
+// without a probe of the store: by the last one, and by the replies to other calls since.
+func (h *Health) Ready() bool {
+	_, issuerUsable := h.checkIssuer()
+	storeUsable := !h.Store.TooNew() && time.Since(h.Store.LastReply()) < h.Grace && h.isUsable(*h.last.Load())
+	return storeUsable && issuerUsable && !h.draining.Load()
+}
 
 func readinessOf(redis, issuer generated.DependencyCheck, usable, draining bool) generated.Readiness {
 	return generated.Readiness{
