@@ -22,9 +22,9 @@ func TestExamples_ResultArrivesAfterRestartOfGatewayAndEndOfLogin(t *testing.T) 
 		command := b.propose(t, "restart_service", `{"service": "telemetry"}`)
 		claimed := b.awaitRun(t, command.ID)
 		eventually(t, func() bool {
-			return b.command(t, command.ID).VisibleUntil.After(claimed.VisibleUntil.Add(lease / 2))
+			return b.Command(t, command.ID).VisibleUntil.After(claimed.VisibleUntil.Add(lease / 2))
 		}, "the device does not extend the lease")
-		_, err := b.alice.RevokeLogins(t.Context(), b.deviceID, "a test")
+		_, err := b.Alice.RevokeLogins(t.Context(), b.DeviceID, "a test")
 		require.NoError(t, err)
 		require.NoError(t, b.gateway.Stop())
 		b.finishRuns(t)
@@ -32,9 +32,9 @@ func TestExamples_ResultArrivesAfterRestartOfGatewayAndEndOfLogin(t *testing.T) 
 		b.serve(t)
 		// The lease may end while the gateway is away. The result then replaces timed_out.
 		eventually(t, func() bool {
-			return b.command(t, command.ID).Status == client.CommandStatusSucceeded
+			return b.Command(t, command.ID).Status == client.CommandStatusSucceeded
 		}, "the result does not arrive")
-		require.Equal(t, "restarted telemetry\n", b.command(t, command.ID).Result.Output, d.log.String())
+		require.Equal(t, "restarted telemetry\n", b.Command(t, command.ID).Result.Output, d.log.String())
 		require.Equal(t, []string{"telemetry"}, b.runs(t))
 	})
 }
@@ -48,10 +48,10 @@ func TestExamples_KilledDeviceReportsInterruptedAndRunsNothingTwice(t *testing.T
 		first.kill()
 		b.finishRuns(t)
 		second := b.start(t)
-		ended := b.await(t, command.ID)
+		ended := b.Await(t, command.ID)
 		require.Equal(t, client.CommandStatusFailed, ended.Status, second.log.String())
 		require.Equal(t, "interrupted", code(t, ended))
-		next := b.await(t, b.propose(t, "restart_service", `{"service": "camera"}`).ID)
+		next := b.Await(t, b.propose(t, "restart_service", `{"service": "camera"}`).ID)
 		require.Equal(t, client.CommandStatusSucceeded, next.Status, second.log.String())
 		require.Equal(t, []string{"telemetry", "camera"}, b.runs(t))
 	})
@@ -63,9 +63,9 @@ func TestExamples_CancellationStopsTheProgram(t *testing.T) {
 		d := b.start(t)
 		command := b.propose(t, "restart_service", `{"service": "telemetry"}`)
 		b.awaitRun(t, command.ID)
-		_, err := b.alice.Cancel(t.Context(), b.session, command.ID, "a test")
+		_, err := b.Alice.Cancel(t.Context(), b.Session, command.ID, "a test")
 		require.NoError(t, err)
-		require.Equal(t, client.CommandStatusCancelled, b.await(t, command.ID).Status, d.log.String())
+		require.Equal(t, client.CommandStatusCancelled, b.Await(t, command.ID).Status, d.log.String())
 	})
 }
 
@@ -92,10 +92,10 @@ func TestExamples_OnlyExactParametersRun(t *testing.T) {
 			`{"service": 7}`,
 			`{"service": 1e3}`,
 		} {
-			ended := b.await(t, b.propose(t, "restart_service", parameters).ID)
+			ended := b.Await(t, b.propose(t, "restart_service", parameters).ID)
 			require.Equal(t, "invalid_parameters", code(t, ended), "%s\n%s", parameters, d.log.String())
 		}
-		require.Equal(t, "unsupported", code(t, b.await(t, b.propose(t, "reboot", `{}`).ID)))
+		require.Equal(t, "unsupported", code(t, b.Await(t, b.propose(t, "reboot", `{}`).ID)))
 		require.Empty(t, b.runs(t))
 	})
 }

@@ -26,26 +26,19 @@ const lease = 6 * time.Second
 
 // A testbed is a gateway that can be restarted, two users of one tenant, and a device.
 type testbed struct {
-	gateway        *gatewaytest.Gateway
-	issuer         *customertest.Issuer
-	addr           string
-	alice, bob     *client.CustomerClient
-	deviceID       string
-	activationCode string
-	session        string
-	example        []string // command line of the example, without arguments
-	dir            string   // contains the program and the state of the device
+	*gatewaytest.Pair
+	gateway *gatewaytest.Gateway
+	issuer  *customertest.Issuer
+	addr    string
+	example []string // command line of the example, without arguments
+	dir     string   // contains the program and the state of the device
 }
 
 func newTestbed(t testing.TB, example []string) *testbed {
 	t.Helper()
 	b := &testbed{issuer: customertest.NewIssuer(t), addr: storetest.FreeAddr(t), example: example, dir: t.TempDir()}
 	b.serve(t)
-	tenant := gatewaytest.NewTenantID()
-	b.alice, b.bob = b.gateway.User(tenant, "alice", "admin"), b.gateway.User(tenant, "bob", "approver")
-	provisioned, err := b.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
-	require.NoError(t, err)
-	b.deviceID, b.activationCode = provisioned.Device.ID, provisioned.ActivationCode
+	b.Pair = b.gateway.NewPair(t)
 	require.NoError(t, os.Mkdir(filepath.Join(b.dir, "state"), 0o700))
 	program := "#!/bin/sh\ncd %q\necho \"$1\" >> runs\nwhile [ ! -e finish ]; do sleep 0.02; done\necho \"restarted $1\"\n"
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "restart"), fmt.Appendf(nil, program, b.dir), 0o755))
@@ -70,7 +63,7 @@ func (b *testbed) start(t testing.TB) *process {
 	t.Helper()
 	arguments := append(b.example, b.gateway.URL, filepath.Join(b.dir, "state"), filepath.Join(b.dir, "restart"))
 	p := &process{cmd: exec.Command(arguments[0], arguments[1:]...)}
-	p.cmd.Env = append(os.Environ(), "ACTIVATION_CODE="+b.activationCode, fmt.Sprintf("LEASE_MS=%d", lease.Milliseconds()))
+	p.cmd.Env = append(os.Environ(), "ACTIVATION_CODE="+b.ActivationCode, fmt.Sprintf("LEASE_MS=%d", lease.Milliseconds()))
 	p.cmd.Stderr, p.cmd.WaitDelay, p.cmd.SysProcAttr = &p.log, time.Second, storetest.DieWithParent()
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(p.kill)
@@ -84,48 +77,17 @@ func (p *process) kill() {
 	_ = p.cmd.Wait()
 }
 
-// propose proposes a command as alice and approves it as bob.
+// propose proposes a command, and approves it.
 func (b *testbed) propose(t testing.TB, name, parameters string) client.Command {
 	t.Helper()
-	if b.session == "" {
-		eventually(t, func() bool {
-			opened, err := b.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: b.deviceID, Type: "remediation"})
-			b.session = opened.ID
-			return err == nil
-		}, "the device does not register")
-	}
-	proposed, err := b.alice.Propose(t.Context(), b.session, client.ProposeCommandRequest{
-		Type: "remediation." + name, Parameters: json.RawMessage(parameters),
-	})
-	require.NoError(t, err, parameters)
-	proposed, err = b.bob.Decide(t.Context(), b.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
-	require.NoError(t, err)
-	return proposed
-}
-
-// command returns the current state of a command.
-func (b *testbed) command(t testing.TB, id string) client.Command {
-	t.Helper()
-	found, err := b.alice.Command(t.Context(), b.session, id)
-	require.NoError(t, err)
-	return found
-}
-
-// await waits until a command has ended, and returns it.
-func (b *testbed) await(t testing.TB, id string) (ended client.Command) {
-	t.Helper()
-	eventually(t, func() bool {
-		ended = b.command(t, id)
-		return !ended.FinishedAt.IsZero()
-	}, "the command does not end")
-	return ended
+	return b.Propose(t, "remediation."+name, json.RawMessage(parameters))
 }
 
 // awaitRun waits until the program runs, and returns the command.
 func (b *testbed) awaitRun(t testing.TB, id string) client.Command {
 	t.Helper()
 	eventually(t, func() bool { return len(b.runs(t)) > 0 }, "the program does not run")
-	return b.command(t, id)
+	return b.Command(t, id)
 }
 
 // runs returns the services that the program has been started with.

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +22,6 @@ func TestAgent_RegistersRunsCommandsAndStops(t *testing.T) {
 	require.Equal(t, client.CommandStatusSucceeded, restarted.Status, restarted.Result.Error)
 	require.Equal(t, "restarting telemetry; reboot\n", restarted.Result.Output)
 
-	require.NoError(t, a.cmd.Process.Signal(syscall.SIGTERM))
-	require.Zero(t, a.wait(t), a.log.String())
-	require.NotContains(t, a.log.String(), b.activationCode)
+	a.stop(t)
+	require.NotContains(t, a.log.String(), b.ActivationCode)
 }

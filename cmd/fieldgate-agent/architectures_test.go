@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,8 +38,7 @@ func TestArchitectures_AgentRegistersRunsCommandsAndStops(t *testing.T) {
 			require.Equal(t, client.CommandStatusSucceeded, described.Status, described.Result.Error)
 			greeted := b.execute(t, runScript, map[string]any{"name": "greet", "args": []string{"pump"}})
 			require.Equal(t, "hello pump\n", greeted.Result.Output, greeted.Result.Error)
-			require.NoError(t, a.cmd.Process.Signal(syscall.SIGTERM))
-			require.Zero(t, a.wait(t), a.log.String())
+			a.stop(t)
 		})
 	}
 }

@@ -27,7 +27,7 @@ func newCopyTestbed(t *testing.T) (*testbed, *agent) {
 // proposeWork proposes a run of the script, which is approved.
 func (b *testbed) proposeWork(t testing.TB, name string) client.Command {
 	t.Helper()
-	return b.propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name}})
+	return b.Propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name}})
 }
 
 // copyState copies the state directory, as a copy of the disk has it, and returns a testbed that uses it.
@@ -53,7 +53,7 @@ func (b *testbed) copyState(t testing.TB) *testbed {
 // conflict returns the identity conflict of the device.
 func (b *testbed) conflict(t testing.TB) client.IdentityConflict {
 	t.Helper()
-	device, err := b.alice.Device(t.Context(), b.deviceID)
+	device, err := b.Alice.Device(t.Context(), b.DeviceID)
 	require.NoError(t, err)
 	return device.IdentityConflict
 }
@@ -79,15 +79,15 @@ func TestKill_CopyHoldsApprovedCommandsUntilResolved(t *testing.T) {
 	}
 	require.Equal(t, client.CommandStatusSucceeded, b.execute(t, "diagnostic.system", map[string]any{}).Status, "held commands block no others")
 	for name, command := range held {
-		require.Equal(t, client.CommandStatusQueued, b.command(t, command.ID).Status)
+		require.Equal(t, client.CommandStatusQueued, b.Command(t, command.ID).Status)
 		require.Zero(t, b.runs(t, name))
 	}
 
 	original.kill()
-	_, err := b.alice.ResolveIdentity(t.Context(), b.deviceID, "newest", "the original is broken")
+	_, err := b.Alice.ResolveIdentity(t.Context(), b.DeviceID, "newest", "the original is broken")
 	require.NoError(t, err)
 	for name, command := range held {
-		require.Equal(t, client.CommandStatusSucceeded, b.await(t, command.ID).Status)
+		require.Equal(t, client.CommandStatusSucceeded, b.Await(t, command.ID).Status)
 		require.Equal(t, 1, b.runs(t, name))
 	}
 	require.Zero(t, b.conflict(t).Since)
@@ -105,18 +105,18 @@ func TestKill_CopyAfterPowerCutRunsNothingTwice(t *testing.T) {
 		proposed[name] = b.proposeWork(t, name)
 		<-time.After(rand.N(30 * time.Millisecond)) // a random time between the claim and the result
 		a.kill()
-		both := []*agent{b.start(t, shortLease), b.copyState(t).start(t, shortLease)}
+		a = b.start(t, shortLease)
+		copied := b.copyState(t).start(t, shortLease)
 		b.awaitConflict(t)
-		for _, one := range both {
-			one.kill()
-		}
-		_, err := b.alice.ResolveIdentity(t.Context(), b.deviceID, "newest", "the copy is off")
+		a.kill()
+		copied.stop(t) // its state is lost, and with it what it has not submitted
+		_, err := b.Alice.ResolveIdentity(t.Context(), b.DeviceID, "newest", "the copy is off")
 		require.NoError(t, err)
 		a = b.start(t, shortLease)
 	}
 	counts := map[client.CommandStatus]int{}
 	for name, command := range proposed {
-		ended := b.await(t, command.ID)
+		ended := b.Await(t, command.ID)
 		counts[ended.Status]++
 		b.requireConsistent(t, name, ended)
 		require.Zero(t, ended.ResultConflict.ReceivedAt)

@@ -41,7 +41,7 @@ func TestDoctor_HealthyDevice(t *testing.T) {
 	for _, check := range []string{"program", "settings", "scripts", "state directory", "free space", "identity", "gateway", "clock", "login"} {
 		require.Equal(t, "ok", levels[check], "%s: %s", check, details[check])
 	}
-	require.Contains(t, details["identity"], b.deviceID)
+	require.Contains(t, details["identity"], b.DeviceID)
 	ended := b.execute(t, "diagnostic.system", map[string]any{})
 	require.Empty(t, ended.Result.Error, "doctor has disturbed the agent")
 }

@@ -39,14 +39,14 @@ func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 	for i := range kills(t) {
 		name := fmt.Sprintf("work-%d", i)
 		pause := strconv.Itoa(rand.IntN(10))
-		proposed[name] = b.propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}})
+		proposed[name] = b.Propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}})
 		<-time.After(rand.N(120 * time.Millisecond)) // a random time between the claim and the result
 		a.kill()
 		a = b.start(t, shortLease)
 	}
 	counts := map[client.CommandStatus]int{}
 	for name, command := range proposed {
-		ended := b.await(t, command.ID)
+		ended := b.Await(t, command.ID)
 		counts[ended.Status]++
 		b.requireConsistent(t, name, ended)
 	}

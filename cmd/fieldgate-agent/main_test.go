@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,26 +41,19 @@ func run(m *testing.M) int {
 // not registered.
 type testbed struct {
 	*gatewaytest.Gateway
-	alice, bob     *client.CustomerClient
-	deviceID       string
-	activationCode string
-	session        string
-	state          string // path of the state file
-	scripts        string // path of the directory with the scripts
+	*gatewaytest.Pair
+	state   string // path of the state file
+	scripts string // path of the directory with the scripts
 }
 
 func newTestbed(t testing.TB, g *gatewaytest.Gateway) *testbed {
 	t.Helper()
-	tenant := gatewaytest.NewTenantID()
 	dir := t.TempDir()
 	b := &testbed{
-		Gateway: g, alice: g.User(tenant, "alice", "admin"), bob: g.User(tenant, "bob", "approver"),
+		Gateway: g, Pair: g.NewPair(t),
 		state: filepath.Join(dir, "device.json"), scripts: filepath.Join(dir, "scripts"),
 	}
 	require.NoError(t, os.Mkdir(b.scripts, 0o755))
-	provisioned, err := b.alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
-	require.NoError(t, err)
-	b.deviceID, b.activationCode = provisioned.Device.ID, provisioned.ActivationCode
 	return b
 }
 
@@ -81,7 +75,7 @@ func (b *testbed) startCommand(t testing.TB, cmd *exec.Cmd, settings ...string) 
 	t.Helper()
 	settings = append([]string{
 		"FIELDGATE_URL=" + b.URL, "FIELDGATE_STATE=" + b.state,
-		"FIELDGATE_ACTIVATION_CODE=" + b.activationCode, "FIELDGATE_SCRIPTS=" + b.scripts,
+		"FIELDGATE_ACTIVATION_CODE=" + b.ActivationCode, "FIELDGATE_SCRIPTS=" + b.scripts,
 	}, settings...)
 	a := &agent{cmd: cmd, ended: make(chan struct{})}
 	a.cmd.Env, a.cmd.Stderr = append([]string{"PATH=" + os.Getenv("PATH")}, settings...), &a.log
@@ -100,6 +94,13 @@ func (a *agent) kill() {
 	<-a.ended
 }
 
+// stop ends the agent like a shutdown: running commands have time to finish and to be submitted.
+func (a *agent) stop(t testing.TB) {
+	t.Helper()
+	require.NoError(t, a.cmd.Process.Signal(syscall.SIGTERM))
+	require.Zero(t, a.wait(t), a.log.String())
+}
+
 // wait waits until the agent has ended. It returns the exit code, or -1 if a signal ended the
 // agent.
 func (a *agent) wait(t testing.TB) int {
@@ -112,50 +113,10 @@ func (a *agent) wait(t testing.TB) int {
 	return a.cmd.ProcessState.ExitCode()
 }
 
-// propose proposes a command as alice. If the command needs an approval, propose approves it as
-// bob. The first call waits until the device has registered, and opens a session.
-func (b *testbed) propose(t testing.TB, commandType string, parameters any) client.Command {
-	t.Helper()
-	if b.session == "" {
-		eventually(t, func() bool {
-			opened, err := b.alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: b.deviceID, Type: "remediation"})
-			b.session = opened.ID
-			return err == nil
-		}, "the device does not register")
-	}
-	raw, err := json.Marshal(parameters)
-	require.NoError(t, err)
-	proposed, err := b.alice.Propose(t.Context(), b.session, client.ProposeCommandRequest{Type: commandType, Parameters: raw})
-	require.NoError(t, err)
-	if proposed.Status == client.CommandStatusPendingApproval {
-		proposed, err = b.bob.Decide(t.Context(), b.session, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
-		require.NoError(t, err)
-	}
-	return proposed
-}
-
-// command returns the current state of a command.
-func (b *testbed) command(t testing.TB, id string) client.Command {
-	t.Helper()
-	found, err := b.alice.Command(t.Context(), b.session, id)
-	require.NoError(t, err)
-	return found
-}
-
-// await waits until a command has ended, and returns it.
-func (b *testbed) await(t testing.TB, id string) (ended client.Command) {
-	t.Helper()
-	eventually(t, func() bool {
-		ended = b.command(t, id)
-		return !ended.FinishedAt.IsZero()
-	}, "the command does not end")
-	return ended
-}
-
 // execute proposes a command, waits until it has ended, and returns it.
 func (b *testbed) execute(t testing.TB, commandType string, parameters any) client.Command {
 	t.Helper()
-	return b.await(t, b.propose(t, commandType, parameters).ID)
+	return b.Await(t, b.Propose(t, commandType, parameters).ID)
 }
 
 // code returns the code in the result of a failed command, or "" if there is none.

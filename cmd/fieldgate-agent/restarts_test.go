@@ -120,14 +120,14 @@ func wait(d time.Duration) { <-time.After(d) }
 // idempotency key until the gateway has accepted it.
 func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed client.Command) {
 	t.Helper()
-	if d.session == "" {
+	if d.Session == "" {
 		d.execute(t, "diagnostic.system", map[string]any{}) // the first proposal opens the session
 	}
 	key := client.WithIdempotencyKey(rand.Text())
 	parameters := fmt.Appendf(nil, `{"name":"note","args":[%q,"%d"]}`, name, mathrand.IntN(10))
 	eventually(t, func() (done bool) {
 		var err error
-		proposed, err = d.alice.Propose(t.Context(), d.session, client.ProposeCommandRequest{Type: runScript, Parameters: parameters}, key)
+		proposed, err = d.Alice.Propose(t.Context(), d.Session, client.ProposeCommandRequest{Type: runScript, Parameters: parameters}, key)
 		return err == nil
 	}, "the command is not accepted")
 	return proposed
@@ -138,7 +138,7 @@ func (d *deployment) proposeUntilAccepted(t testing.TB, name string) (proposed c
 func (d *deployment) awaitThroughRestarts(t testing.TB, id string) (ended client.Command) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		found, err := d.alice.Command(t.Context(), d.session, id)
+		found, err := d.Alice.Command(t.Context(), d.Session, id)
 		ended = found
 		return err == nil && !found.FinishedAt.IsZero()
 	}, 2*time.Minute, 20*time.Millisecond, "the command %s does not end: %s", id, d.agent.log.String())

@@ -1,14 +1,11 @@
 package main_test
 
 import (
-	"crypto/rand"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,14 +33,7 @@ func TestUnit_PassesSystemdVerify(t *testing.T) {
 
 func TestUnit_AgentNotifiesServiceManager(t *testing.T) {
 	t.Parallel()
-	name := "@fieldgate-test-" + rand.Text()
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	require.NoError(t, err)
-	defer manager.Close()
-	require.NoError(t, manager.SetReadDeadline(time.Now().Add(30*time.Second)))
-	newTestbed(t, gatewaytest.Start(t)).start(t, "NOTIFY_SOCKET="+name)
-	state := make([]byte, 64)
-	n, err := manager.Read(state)
-	require.NoError(t, err)
-	require.Equal(t, "READY=1", string(state[:n]))
+	manager := gatewaytest.NewServiceManager(t)
+	newTestbed(t, gatewaytest.Start(t)).start(t, "NOTIFY_SOCKET="+manager.Socket)
+	require.Equal(t, "READY=1", manager.Next(t))
 }

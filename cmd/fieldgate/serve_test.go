@@ -1,9 +1,7 @@
 package main_test
 
 import (
-	"crypto/rand"
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/customer/customertest"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
@@ -60,20 +59,11 @@ func TestServe_DrainsAfterSIGTERM(t *testing.T) {
 
 func TestServe_NotifiesServiceManager(t *testing.T) {
 	t.Parallel()
-	name := "@fieldgate-test-" + rand.Text()
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-	require.NoError(t, err)
-	defer manager.Close()
-	require.NoError(t, manager.SetReadDeadline(time.Now().Add(30*time.Second)))
-	p, _ := serve(t, "NOTIFY_SOCKET="+name)
-	state := make([]byte, 64)
-	n, err := manager.Read(state)
-	require.NoError(t, err)
-	require.Equal(t, "READY=1", string(state[:n]))
+	manager := gatewaytest.NewServiceManager(t)
+	p, _ := serve(t, "NOTIFY_SOCKET="+manager.Socket)
+	require.Equal(t, "READY=1", manager.Next(t))
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	n, err = manager.Read(state)
-	require.NoError(t, err)
-	require.Equal(t, "STOPPING=1", string(state[:n]))
+	require.Equal(t, "STOPPING=1", manager.Next(t))
 }
 
 func TestServe_SecondSignalEndsAtOnce(t *testing.T) {

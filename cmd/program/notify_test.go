@@ -2,14 +2,13 @@ package program_test
 
 import (
 	"context"
-	"net"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/cmd/program"
+	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
 )
 
 func TestNotifyReady_TellsServiceManagerOfStartAndStop(t *testing.T) {
@@ -19,14 +18,12 @@ func TestNotifyReady_TellsServiceManagerOfStartAndStop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("NOTIFY_SOCKET", socket)
-			manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-			require.NoError(t, err)
-			defer manager.Close()
+			manager := gatewaytest.NewServiceManagerAt(t, socket)
 			ctx, stop := context.WithCancel(t.Context())
 			require.NoError(t, program.NotifyReady(ctx))
-			require.Equal(t, "READY=1", receive(t, manager))
+			require.Equal(t, "READY=1", manager.Next(t))
 			stop()
-			require.Equal(t, "STOPPING=1", receive(t, manager))
+			require.Equal(t, "STOPPING=1", manager.Next(t))
 		})
 	}
 }
@@ -39,14 +36,4 @@ func TestNotifyReady_DoesNothingWithoutServiceManager(t *testing.T) {
 func TestNotifyReady_ReportsUnreachableServiceManager(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "absent"))
 	require.ErrorContains(t, program.NotifyReady(t.Context()), "connecting to the service manager")
-}
-
-// receive returns the next datagram.
-func receive(t testing.TB, conn net.Conn) string {
-	t.Helper()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
-	buffer := make([]byte, 64)
-	n, err := conn.Read(buffer)
-	require.NoError(t, err)
-	return string(buffer[:n])
 }
