@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/rpc"
@@ -189,7 +190,8 @@ func (to Target) dial(i int) (*websocket.Conn, error) {
 	}
 	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(to.URL, "http")+path, http.Header{"Authorization": {"Bearer " + to.Token}})
 	if err != nil && resp != nil {
-		return nil, fmt.Errorf("%w: %s", err, resp.Status)
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+		return nil, fmt.Errorf("%w: %s: %s", err, resp.Status, why)
 	}
 	if err == nil && to.Subscribe {
 		data := map[string]string{"room": "tenant"}
