@@ -54,6 +54,7 @@ var allowedImports = map[string]string{
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only
+	"deploy/release":      "", // contains tests only
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
