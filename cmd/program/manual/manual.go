@@ -77,11 +77,12 @@ type program struct {
 
 // command is a command of a program.
 type command struct {
-	Path     string // names of the command and of those above it, each after a space; "" for the program
-	Help     string
-	Flags    []flag // with those of the commands above it
-	Own      []flag // without them
-	Children []child
+	Path      string // names of the command and of those above it, each after a space; "" for the program
+	Help      string
+	Flags     []flag // with those of the commands above it
+	Own       []flag // without them
+	Arguments []string
+	Children  []child
 }
 
 // child is a command of a command.
@@ -107,6 +108,9 @@ func describe(node *kong.Node) program {
 func (p *program) add(node *kong.Node, path string, inherited []flag) {
 	c := command{Path: path, Help: node.Help, Own: flagsOf(node)}
 	c.Flags = slices.Concat(c.Own, inherited)
+	for _, argument := range node.Positional {
+		c.Arguments = append(c.Arguments, argument.Summary())
+	}
 	for _, below := range shown(node) {
 		c.Children = append(c.Children, child{below.Name, below.Help})
 	}

@@ -26,7 +26,8 @@ type sample struct {
 	} `cmd:"" help:"Serve."`
 	Admin struct {
 		Quota struct {
-			Tenant string `help:"A tenant."`
+			Tenant string   `help:"A tenant."`
+			Names  []string `arg:"" optional:"" help:"Names."`
 		} `cmd:"" help:"Show a quota."`
 		Secret struct{} `cmd:"" hidden:"" help:"Not shown."`
 	} `cmd:"" help:"Administrate."`
@@ -104,7 +105,7 @@ func TestPage_NamesCommandsAndFlags(t *testing.T) {
 	t.Parallel()
 	text := print(t, "man")
 	for _, part := range []string{
-		".TH SAMPLE 1", ".SS sample admin quota\n", `.B \-\-key\-file=FILE`, `it\(aqs one of two`, ".B SAMPLE_LEVEL", "Default: low.",
+		".TH SAMPLE 1", ".SS sample admin quota [<names> ...]\n", `.B \-\-key\-file=FILE`, `it\(aqs one of two`, ".B SAMPLE_LEVEL", "Default: low.",
 	} {
 		require.Contains(t, text, part)
 	}
