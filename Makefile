@@ -134,7 +134,8 @@ measure-agent: build strace ## Measure what an idle agent and a command of it co
 	@log=$$(mktemp); FIELDGATE_MEASURE_AGENT="$(CURDIR)/$(BIN)/fieldgate-agent" go test -count=1 -timeout 30m -v -run '^TestMeasureCosts$$' ./cmd/fieldgate-agent > $$log; \
 	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
 
-test-agents: agents qemu redis ## Run the agent of each Linux architecture under qemu-user, with a real gateway.
+test-agents: qemu redis ## Build and run the agent of each Linux architecture under qemu-user, with a real gateway.
+	@$(MAKE) --no-print-directory agents AGENTS='$(filter linux/%,$(AGENTS))'
 	@FIELDGATE_TEST_AGENTS="$(CURDIR)/bin/agents" go test -count=1 -timeout 10m -v -run '^TestArchitectures' ./cmd/fieldgate-agent
 
 test-examples: compiler redis ## Compile and run the example devices in C and Python against a gateway that restarts.
