@@ -8,8 +8,8 @@ import (
 
 const requestIDHeader = "X-Request-Id" // as net/http spells X-Request-ID
 
-// assignRequestID assigns an id to the request, and records the client's address and the page's
-// origin. It runs first, so that all later steps can log the id.
+// assignRequestID assigns an id to the request, and records the client's address, its span and the
+// page's origin. It runs first, so that all later steps can log the id.
 func (e *edge) assignRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(requestIDHeader)
@@ -17,7 +17,17 @@ func (e *edge) assignRequestID(next http.Handler) http.Handler {
 			id = request.NewID()
 		}
 		w.Header().Set(requestIDHeader, id)
-		info := &request.Info{ID: id, Addr: e.proxies.clientAddr(r), Origin: originOf(r)}
+		info := &request.Info{ID: id, Addr: e.proxies.clientAddr(r), Origin: originOf(r), Traceparent: traceparentOf(r)}
 		next.ServeHTTP(w, r.WithContext(request.With(r.Context(), info)))
 	})
+}
+
+const traceparentHeader = "Traceparent" // as net/http spells traceparent
+
+// traceparentOf returns the span of the client, or "" if the request has none, or several.
+func traceparentOf(r *http.Request) string {
+	if values := r.Header[traceparentHeader]; len(values) == 1 {
+		return request.Traceparent(values[0])
+	}
+	return ""
 }

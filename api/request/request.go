@@ -14,18 +14,19 @@ import (
 // Info is information about one request. The edge creates it, and reads it later for the access
 // log. Only the goroutine that serves the request may write to it.
 type Info struct {
-	ID        string           // X-Request-ID of the client, or a generated id
-	Addr      netip.Addr       // address of the client, as trusted proxies report it; the zero Addr if unknown
-	Origin    string           // Origin header, the origin of the web page; empty if there is none
-	Operation string           // the operationId; empty until the route is known
-	Cost      int              // what the operation counts towards rate limits; zero until the route is known
-	Principal string           // the caller, such as "device:dev_..."; empty before authentication
-	Tenant    string           // the caller's tenant; empty before authentication and for a caller without a tenant
-	HTTP      *http.Request    // the request after its admission, needed to open a socket; nil before
-	Code      fieldgate.Code   // code of the refusal; empty if the request was not refused
-	Reason    fieldgate.Reason // why the credential was refused, for the log only; empty for other refusals
-	Err       error            // the error behind the refusal, for the log only
-	Abandoned bool             // the client closed the connection before the response
+	ID          string           // X-Request-ID of the client, or a generated id
+	Addr        netip.Addr       // address of the client, as trusted proxies report it; the zero Addr if unknown
+	Origin      string           // Origin header, the origin of the web page; empty if there is none
+	Operation   string           // the operationId; empty until the route is known
+	Cost        int              // what the operation counts towards rate limits; zero until the route is known
+	Principal   string           // the caller, such as "device:dev_..."; empty before authentication
+	Tenant      string           // the caller's tenant; empty before authentication and for a caller without a tenant
+	Traceparent string           // the current span, as the function Traceparent returns it; empty if there is no trace
+	HTTP        *http.Request    // the request after its admission, needed to open a socket; nil before
+	Code        fieldgate.Code   // code of the refusal; empty if the request was not refused
+	Reason      fieldgate.Reason // why the credential was refused, for the log only; empty for other refusals
+	Err         error            // the error behind the refusal, for the log only
+	Abandoned   bool             // the client closed the connection before the response
 }
 
 type contextKey struct{}
