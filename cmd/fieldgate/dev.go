@@ -37,6 +37,11 @@ func (c *devCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
+	stopTraces, err := startTraces(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err

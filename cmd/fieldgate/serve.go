@@ -31,6 +31,11 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
+	stopTraces, err := startTraces(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	program.TuneMemory(cfg.Logger)
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {

@@ -74,16 +74,18 @@ local function append_to_timeline(device, now, ...)
 end
 
 -- pack_event returns an event as one text. Each line has one value, in the order of the list
--- eventLines in Go, and is empty for an absent one. The data is JSON, in which no line ends.
+-- eventLines in Go, and is empty for an absent one. The data is JSON, in which no line ends. The line
+-- of the trace exists only if there is one, because most events belong to none.
 local function pack_event(now, kind, e)
   return kind .. '\n' .. ms(now) .. '\n' .. e.actor .. '\n' .. (e.name or '') .. '\n' .. (e.email or '') .. '\n'
     .. (e.request or '') .. '\n' .. (e.session or '') .. '\n' .. (e.command or '') .. '\n' .. (e.data and cjson.encode(e.data) or '')
+    .. (e.trace and '\n' .. e.trace or '')
 end
 
 -- list_event returns an event as a list of fields and their values.
 local function list_event(now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'actor', e.actor }
-  for _, name in ipairs({ 'device', 'name', 'email', 'request', 'session', 'command' }) do
+  for _, name in ipairs({ 'device', 'name', 'email', 'request', 'session', 'command', 'trace' }) do
     add_field(fields, name, e[name])
   end
   add_field(fields, 'data', e.data and cjson.encode(e.data))
@@ -121,6 +123,7 @@ end
 --   kind                   the event's type, such as "command.claimed"
 --   e.session, e.command   the ids of the session and the command; may be nil
 --   e.data                 a table with details; may be nil
+--   e.trace                the traceparent of the command; may be nil
 --   e.actor, e.request     used instead of the scope's actor and request id, if not nil; the
 --                          event then has no names
 --   e.ready                true if the device has more commands to claim
