@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -62,7 +63,7 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 		if info.Err != nil && level >= slog.LevelWarn {
 			line = append(line, slog.String("error", info.Err.Error()))
 		}
-		e.logger.LogAttrs(r.Context(), level, "request", line...)
+		e.logger.LogAttrs(context.Background(), level, "request", line...) // the line has the ids of the request
 	}
 }
 

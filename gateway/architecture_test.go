@@ -26,6 +26,7 @@ var allowedImports = map[string]string{
 	"docs":                "",
 	"diagnosis":           "",
 	"tracing":             ".",
+	"logs":                "api/request",
 	"store":               ". diagnosis tracing",
 	"refusal":             ". store",
 	"quota":               "store",
@@ -51,7 +52,7 @@ var allowedImports = map[string]string{
 	"verify":              "device queue quota session store",
 	"erase":               ". customer device queue realtime session store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store tracing",
-	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers queue quota ratelimit refusal session store tracing",
+	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers logs queue quota ratelimit refusal session store tracing",
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only

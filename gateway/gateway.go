@@ -24,6 +24,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/handlers"
+	"github.com/fieldgate/fieldgate/logs"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
@@ -74,6 +75,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Logger = slog.New(logs.LimitRepeats(logs.WithRequest(cfg.Logger.Handler())))
 	capacity, err := capacityOf(maxDescriptors(), cfg)
 	if err != nil {
 		return nil, err
