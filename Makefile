@@ -21,7 +21,7 @@ NFPM        := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 GORELEASER  := go run github.com/goreleaser/goreleaser/v2@v2.15.1
 # The tools that read deployment files are a module of their own, with checksums: .ci/manifests.
 MANIFESTS   := .ci/manifests
-HELM        := GOWORK=off go -C $(MANIFESTS) tool helm
+HELM        := GOWORK=off CGO_ENABLED=0 go -C $(MANIFESTS) tool helm
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 # The renderer of /docs and the checksum of its script.
@@ -241,7 +241,7 @@ alerts: promtool ## Test the alerts in the guide to operations; installs promtoo
 
 # Its first run compiles helm, for some minutes.
 manifests: promtool haproxy redis ## Check the Helm chart, the Compose project and the other files of deployments.
-	@cd $(MANIFESTS) && GOWORK=off go test -count=1 ./...
+	@cd $(MANIFESTS) && GOWORK=off CGO_ENABLED=0 go test -count=1 ./...
 
 # npm writes this file last, so it represents the whole installation.
 .ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node
