@@ -413,7 +413,7 @@ func (j *journal) append(r record, durable bool) error {
 		}
 	}
 	j.writeErr = j.file.append(r, durable)
-	if errors.Is(j.writeErr, errRemoved) && j.rewrite() == nil {
+	if (errors.Is(j.writeErr, errRemoved) || errors.Is(j.writeErr, errResized)) && j.rewrite() == nil {
 		j.writeErr = j.file.append(r, durable)
 	}
 	if j.writeErr != nil {
