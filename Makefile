@@ -62,11 +62,11 @@ packages: ## Build .deb and .rpm of the gateway and of the agent into bin/packag
 	done
 
 # The completions of shells and the manual pages, which are the same for all architectures.
-manuals:
+manuals: build
 	@mkdir -p bin/packages/manuals
 	@for program in fieldgate fieldgate-agent; do \
 		for kind in "completion bash" "completion zsh" "completion fish" man; do \
-			go run ./cmd/$$program $$kind > "bin/packages/manuals/$$program.$${kind#completion }" || exit 1; \
+			$(BIN)/$$program $$kind > "bin/packages/manuals/$$program.$${kind#completion }" || exit 1; \
 		done; \
 		gzip -9nf bin/packages/manuals/$$program.man; \
 	done
@@ -149,8 +149,9 @@ test-packages: redis packagers ## Install the packages of this machine on a fres
 	FIELDGATE_TEST_PACKAGES="$(CURDIR)/bin/packages" go test -count=1 -timeout 20m ./deploy/packages; \
 	failed=$$?; rm $$sums; exit $$failed
 
-test-image: build redis buildah ## Build the image and run it without rights; needs root.
-	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && mkdir "$$programs/$$(go env GOARCH)" && cp bin/fieldgate "$$programs/$$(go env GOARCH)" && \
+test-image: build redis buildah ## Build the images and run them without rights; needs root.
+	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && mkdir "$$programs/$$(go env GOARCH)" "$$programs/state" && \
+	cp bin/fieldgate bin/fieldgate-agent "$$programs/$$(go env GOARCH)" && \
 	FIELDGATE_TEST_IMAGE="$$programs" go test -count=1 -timeout 10m ./deploy/image
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
