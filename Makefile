@@ -128,7 +128,7 @@ histories: redis ## Check 50 concurrent histories of 2,000 operations for linear
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
 
 test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
-	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'TestKill' ./cmd/fieldgate-agent
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 30m -v -run 'TestKill' ./cmd/fieldgate-agent
 
 measure-agent: build strace ## Measure what an idle agent and a command of it cost; takes twelve minutes, needs Linux.
 	@log=$$(mktemp); FIELDGATE_MEASURE_AGENT="$(CURDIR)/$(BIN)/fieldgate-agent" go test -count=1 -timeout 30m -v -run '^TestMeasureCosts$$' ./cmd/fieldgate-agent > $$log; \

@@ -35,7 +35,7 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 			if ctx.Err() == nil {
 				w.log.Warn("claiming failed, trying again", "error", err)
 			}
-			w.pause(ctx, delay.delay(err), changed)
+			w.pause(ctx, delay.delay(err), err, changed)
 			continue
 		case !found:
 			w.releaseSlot()
