@@ -88,10 +88,10 @@ type Config struct {
 	// their own so that large reads do not delay claims. Default: 4 per CPU.
 	ReadPoolSize int
 
-	// Observe, if set, is called after every round trip with the name of the script
-	// or command, its duration and the error that the caller gets. A missing key is
-	// not an error here.
-	Observe func(name string, took time.Duration, err error)
+	// Observe, if set, is called after every round trip with the context of the caller, the
+	// name of the script or command, its duration and the error that the caller gets. A
+	// missing key is not an error here.
+	Observe func(ctx context.Context, name string, took time.Duration, err error)
 
 	// Recorded, if set, is called with the type of every event that a script of this
 	// instance recorded, such as "command.claimed".
@@ -122,7 +122,7 @@ type Store struct {
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
 	silenceTimeout time.Duration // time without a message after which Listen publishes a probe
-	observe        func(string, time.Duration, error)
+	observe        func(context.Context, string, time.Duration, error)
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
@@ -179,7 +179,7 @@ func (s *Store) defaults() {
 		s.timeout = defaultTimeout
 	}
 	if s.observe == nil {
-		s.observe = func(string, time.Duration, error) {}
+		s.observe = func(context.Context, string, time.Duration, error) {}
 	}
 	if s.recorded == nil {
 		s.recorded = func(string) {}
@@ -311,10 +311,10 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 	err = classify(ctx, name, err)
 	took := time.Since(start)
 	if errors.Is(err, redis.Nil) {
-		s.observe(name, took, nil)
+		s.observe(ctx, name, took, nil)
 		return err
 	}
-	s.observe(name, took, err)
+	s.observe(ctx, name, took, err)
 	return err
 }
 
