@@ -204,7 +204,7 @@ breaking:
 release-contract: ## Copy openapi.yaml to the released contract, in the commit that is tagged.
 	@$(OPENAPI)/release.sh
 
-alerts: promtool ## Test the alerts in the guide to operations; installs promtool as root on Debian.
+alerts: promtool ## Test the alerts in deploy/prometheus; installs promtool as root on Debian.
 	@go test -count=1 ./.ci/alerts
 
 # npm writes this file last, so it represents the whole installation.
