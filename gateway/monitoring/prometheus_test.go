@@ -71,8 +71,9 @@ func write(t testing.TB, path, text string) {
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// duration matches the durations in rules: of a range, of an offset and of `for`.
-var duration = regexp.MustCompile(`(\[|offset |for: )(\d+)([smhd])`)
+// duration matches the durations in rules: of a range, of an offset and of `for`, and the seconds with
+// which a rate is multiplied to get a number.
+var duration = regexp.MustCompile(`(\[|offset |for: |:rate[0-9a-z]+ \* )(\d+)([smhd]?)`)
 
 // shorten divides the durations in rules by a factor. The names of recording rules keep theirs.
 func shorten(t testing.TB, rules string, factor int) string {
@@ -82,6 +83,9 @@ func shorten(t testing.TB, rules string, factor int) string {
 		parts := duration.FindStringSubmatch(match)
 		n, err := strconv.Atoi(parts[2])
 		require.NoError(t, err)
+		if parts[3] == "" {
+			return fmt.Sprint(parts[1], n/factor)
+		}
 		return fmt.Sprintf("%s%ds", parts[1], max(n*units[parts[3]]/factor, 1))
 	})
 }
