@@ -17,7 +17,7 @@ func (e *edge) assignRequestID(next http.Handler) http.Handler {
 			id = request.NewID()
 		}
 		w.Header().Set(requestIDHeader, id)
-		info := &request.Info{ID: id, Addr: e.proxies.clientAddr(r), Origin: originOf(r), Traceparent: traceparentOf(r)}
+		info := &request.Info{ID: id, Addr: e.proxies.clientAddr(r), Origin: originOf(r), Traceparent: traceparentOf(r), AmazonTraceID: amazonTraceIDOf(r)}
 		next.ServeHTTP(w, r.WithContext(request.With(r.Context(), info)))
 	})
 }
@@ -30,4 +30,24 @@ func traceparentOf(r *http.Request) string {
 		return request.Traceparent(values[0])
 	}
 	return ""
+}
+
+// maxAmazonTraceID is the maximum length of a logged X-Amzn-Trace-Id. Load balancers of AWS send
+// about 100 characters.
+const maxAmazonTraceID = 128
+
+// amazonTraceIDOf returns the header by which the access log of a load balancer of AWS names the
+// request, such as "Root=1-67891233-abcdef012345678912345678". A client may send any value, so the
+// value is limited to printable ASCII. It returns "" for any other value.
+func amazonTraceIDOf(r *http.Request) string {
+	values := r.Header["X-Amzn-Trace-Id"]
+	if len(values) != 1 || len(values[0]) > maxAmazonTraceID {
+		return ""
+	}
+	for i := range len(values[0]) {
+		if c := values[0][i]; c <= ' ' || c > '~' {
+			return ""
+		}
+	}
+	return values[0]
 }

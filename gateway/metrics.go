@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fieldgate/fieldgate"
-	"github.com/fieldgate/fieldgate/api/request"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
@@ -30,7 +29,7 @@ func newRegistry() *prometheus.Registry {
 
 // observeStore returns a function that counts the round trips to Redis, by script or command.
 // A request that its caller has canceled does not count as a failure of Redis.
-func observeStore(registry prometheus.Registerer) func(context.Context, string, time.Duration, error) {
+func observeStore(registry prometheus.Registerer) func(string, time.Duration, error) {
 	latency := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "fieldgate_redis_duration_seconds",
 		Help:    "Duration of round trips to Redis, by script or command.",
@@ -41,8 +40,8 @@ func observeStore(registry prometheus.Registerer) func(context.Context, string, 
 		Help: "Round trips to Redis that failed, by script or command.",
 	}, []string{"name"})
 	registry.MustRegister(latency, failures)
-	return func(ctx context.Context, name string, took time.Duration, err error) {
-		request.Observe(ctx, latency.WithLabelValues(name), took)
+	return func(name string, took time.Duration, err error) {
+		latency.WithLabelValues(name).Observe(took.Seconds())
 		failed := failures.WithLabelValues(name) // zero from the first round trip
 		if err != nil && !errors.Is(err, context.Canceled) {
 			failed.Inc()

@@ -45,7 +45,7 @@ type sweeping struct {
 func startSweeper(t *testing.T, server *storetest.Server, every time.Duration) sweeping {
 	t.Helper()
 	reads := new(atomic.Int64)
-	s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(_ context.Context, name string, _ time.Duration, _ error) {
+	s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(name string, _ time.Duration, _ error) {
 		if name == "read_due" {
 			reads.Add(1)
 		}

@@ -57,7 +57,7 @@ func (n *named) connect(steps map[int]func()) *store.Store {
 	n.t.Helper()
 	n.steps = 0
 	n.t.Cleanup(func() { require.GreaterOrEqual(n.t, n.steps, len(steps)) })
-	return storetest.Connect(n.t, store.Config{URL: n.server.URL(), Existing: true, Observe: func(_ context.Context, name string, _ time.Duration, _ error) {
+	return storetest.Connect(n.t, store.Config{URL: n.server.URL(), Existing: true, Observe: func(name string, _ time.Duration, _ error) {
 		if name != "erase_event_names" {
 			return
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // Config configures the connection to Redis.
@@ -88,10 +89,10 @@ type Config struct {
 	// their own so that large reads do not delay claims. Default: 4 per CPU.
 	ReadPoolSize int
 
-	// Observe, if set, is called after every round trip with the context of the caller, the
-	// name of the script or command, its duration and the error that the caller gets. A
-	// missing key is not an error here.
-	Observe func(ctx context.Context, name string, took time.Duration, err error)
+	// Observe, if set, is called after every round trip with the name of the script
+	// or command, its duration and the error that the caller gets. A missing key is
+	// not an error here.
+	Observe func(name string, took time.Duration, err error)
 
 	// Recorded, if set, is called with the type of every event that a script of this
 	// instance recorded, such as "command.claimed".
@@ -109,6 +110,9 @@ type Config struct {
 	// the servers.
 	Problem func(problem Problem, found bool)
 
+	// Tracer starts a span for each call of Redis that serves a traced request. Nil records no spans.
+	Tracer tracing.Tracer
+
 	// Logger receives the log of the store. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -122,7 +126,8 @@ type Store struct {
 	embedded       *embedded             // nil for a real server
 	timeout        time.Duration
 	silenceTimeout time.Duration // time without a message after which Listen publishes a probe
-	observe        func(context.Context, string, time.Duration, error)
+	observe        func(string, time.Duration, error)
+	tracer         tracing.Tracer
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
@@ -164,7 +169,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 
 // newStore returns a store that is not open.
 func newStore(cfg Config) *Store {
-	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, tracer: cfg.Tracer, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
 	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
@@ -179,7 +184,7 @@ func (s *Store) defaults() {
 		s.timeout = defaultTimeout
 	}
 	if s.observe == nil {
-		s.observe = func(context.Context, string, time.Duration, error) {}
+		s.observe = func(string, time.Duration, error) {}
 	}
 	if s.recorded == nil {
 		s.recorded = func(string) {}
@@ -262,7 +267,8 @@ func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context,
 	if s.TooNew() {
 		return errTooNew
 	}
-	return s.do(ctx, name, func(ctx context.Context) error {
+	span := s.startSpan(ctx, name)
+	err := s.do(ctx, name, func(ctx context.Context) error {
 		call := func() error { return f(ctx, s.reads) }
 		err := call()
 		if isBroken(err) {
@@ -275,6 +281,8 @@ func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context,
 		}
 		return err
 	})
+	endSpan(span, err)
+	return err
 }
 
 // isDial reports whether err means that no connection could be opened.
@@ -311,10 +319,10 @@ func (s *Store) do(ctx context.Context, name string, f func(context.Context) err
 	err = classify(ctx, name, err)
 	took := time.Since(start)
 	if errors.Is(err, redis.Nil) {
-		s.observe(ctx, name, took, nil)
+		s.observe(name, took, nil)
 		return err
 	}
-	s.observe(ctx, name, took, err)
+	s.observe(name, took, err)
 	return err
 }
 

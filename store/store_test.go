@@ -81,7 +81,7 @@ func TestObserve_EveryRoundTrip(t *testing.T) {
 	var mu sync.Mutex
 	var seen []roundTrip
 	server := storetest.Start(t)
-	s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(_ context.Context, name string, took time.Duration, err error) {
+	s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(name string, took time.Duration, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		seen = append(seen, roundTrip{name, codeOf(err)})

@@ -70,11 +70,23 @@ func TraceID(ctx context.Context) string { return Of(ctx).TraceID() }
 // SampledTraceID is TraceID for a trace whose sampled flag is set, and "" for any other. Exemplars
 // refer to such traces only, because no other can be looked up.
 func SampledTraceID(ctx context.Context) string {
-	if info := Of(ctx); info.Traceparent != "" && isSampled(info.Traceparent) {
-		return info.TraceID()
+	if SampledTraceparent(ctx) == "" {
+		return ""
+	}
+	return TraceID(ctx)
+}
+
+// SampledTraceparent returns the current span of the request if its trace is recorded, and "" otherwise.
+// Only such a span is kept in the store.
+func SampledTraceparent(ctx context.Context) string {
+	if span := Of(ctx).Traceparent; span != "" && isSampled(span) {
+		return span
 	}
 	return ""
 }
+
+// Sampled reports whether the request belongs to a trace that is recorded.
+func (i *Info) Sampled() bool { return i.Traceparent != "" && isSampled(i.Traceparent) }
 
 // TraceID returns the id of the trace that the request belongs to, or "".
 func (i *Info) TraceID() string {

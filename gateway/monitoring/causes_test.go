@@ -149,7 +149,7 @@ func TestCauses_FloodingTenant(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	for range 4 {
 		s.running.Go(func() {
-			every(ctx, 50*time.Millisecond, func() { s.get(ctx, "/api/v1/customer/commands", token) })
+			every(ctx, 4*time.Millisecond, func() { s.get(ctx, "/api/v1/customer/commands", token) })
 		})
 	}
 	defer stop()

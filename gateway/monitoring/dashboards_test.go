@@ -116,9 +116,15 @@ var emptyOnHealthySite = map[string]bool{"Alerts": true, "Closed sockets": true}
 func TestDashboards_QueriesReturnData(t *testing.T) {
 	requireSetting(t)
 	s := newSite(t, 10)
+	s.proposeForNoDevice(t)
 	pending, err := s.user.Approvals(t.Context(), client.ListApprovalsParams{})
 	require.NoError(t, err)
-	require.NotEmpty(t, pending.Items, "nothing awaits an approval, so that the dashboard could be empty")
+	require.NotEmpty(t, pending.Items)
+	first := pending.Items[0]
+	_, err = s.User(s.tenantID, "bob", "approver").Decide(t.Context(), first.SessionID, client.DecisionRequest{
+		CommandID: first.ID, Approved: false, Digest: first.Digest, Reason: "looked at it",
+	})
+	require.NoError(t, err)
 	for name, d := range dashboards(t) {
 		for _, p := range d.Panels {
 			for _, target := range p.Targets {
@@ -129,4 +135,14 @@ func TestDashboards_QueriesReturnData(t *testing.T) {
 			}
 		}
 	}
+}
+
+// proposeForNoDevice proposes a command for a device that never claims.
+func (s *site) proposeForNoDevice(t *testing.T) {
+	t.Helper()
+	device := s.NewDevice(t, s.user)
+	opened, err := s.user.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: device.ID, Type: "remediation"})
+	require.NoError(t, err)
+	_, err = s.user.Propose(t.Context(), opened.ID, client.ProposeCommandRequest{Type: "diagnostic.dns", Parameters: json.RawMessage(`{"host":"example.com"}`)})
+	require.NoError(t, err)
 }
