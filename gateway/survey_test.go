@@ -134,6 +134,13 @@ func TestMetrics_ExemplarsNameTrace(t *testing.T) {
 	histogram := regexp.QuoteMeta(`fieldgate_http_request_duration_seconds_bucket{operation="getDevice",`)
 	require.Regexp(t, `(?m)^`+histogram+`le="[^"]+"} \d+ # {trace_id="`+recorded+`"} `, text)
 	require.NotContains(t, text, dropped)
+
+	framed := strings.Repeat("c", 32)
+	f.deviceSocket(t, g).SendRaw(`{"type":"heartbeat","traceparent":"00-` + framed + `-00f067aa0ba902b7-01","data":{"status":"ok"}}`)
+	exemplar := regexp.MustCompile(`(?m)^fieldgate_frame_duration_seconds_bucket{type="heartbeat",le="[^"]+"} \d+ # {trace_id="` + framed + `"} `)
+	eventually(t, func() bool {
+		return exemplar.MatchString(scrape(t, g, "application/openmetrics-text; version=1.0.0"))
+	}, "the histogram of frames names no trace")
 	require.NotContains(t, scrape(t, g, "text/plain"), recorded, "the format of this scraper has no exemplars")
 }
 
