@@ -33,9 +33,9 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-monitoring test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy strace qemu compiler packagers buildah promtool chromium node
+	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy strace qemu compiler packagers buildah promtool prometheus chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -154,6 +154,9 @@ test-image: build redis buildah ## Build the images and run them without rights;
 	cp bin/fieldgate bin/fieldgate-agent "$$programs/$$(go env GOARCH)" && \
 	FIELDGATE_TEST_IMAGE="$$programs" go test -count=1 -timeout 10m ./deploy/image
 
+test-monitoring: redis prometheus ## Plant five causes and read the alerts and dashboards of a real Prometheus; takes ten minutes.
+	@FIELDGATE_TEST_MONITORING=yes go test -count=1 -timeout 40m -v ./gateway/monitoring
+
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
 	@FIELDGATE_TEST_BALANCER=yes go test -count=1 -timeout 10m -v -run '^TestBalancer' ./gateway
 
@@ -236,7 +239,7 @@ breaking:
 release-contract: ## Copy openapi.yaml to the released contract, in the commit that is tagged.
 	@$(OPENAPI)/release.sh
 
-alerts: promtool ## Test the alerts in the guide to operations; installs promtool as root on Debian.
+alerts: promtool ## Test the alerts in deploy/prometheus; installs promtool as root on Debian.
 	@go test -count=1 ./.ci/alerts
 
 # Its first run compiles helm, for some minutes.
@@ -330,14 +333,14 @@ buildah:
 	.ci/apt "buildah for the image" "the image is built with buildah: install it (Debian: sudo apt-get install buildah)" buildah
 
 # The package is only unpacked: installed, it would start a server on the port of our metrics.
-promtool:
-	@command -v promtool >/dev/null 2>&1 && exit 0; \
+promtool prometheus:
+	@command -v $@ >/dev/null 2>&1 && exit 0; \
 	if command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-		echo "unpacking promtool for the tests of alerts"; dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && \
+		echo "unpacking $@ for the tests of alerts"; dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && \
 		apt-get update -qq && apt-get download -qq prometheus 2>/dev/null && \
-		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xC "$$dir" ./usr/bin/promtool && install "$$dir/usr/bin/promtool" /usr/local/bin/; \
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xC "$$dir" ./usr/bin/$@ && install "$$dir/usr/bin/$@" /usr/local/bin/; \
 	else \
-		echo "the alerts are tested with promtool: install it (Debian: sudo apt-get install prometheus, macOS: brew install prometheus)"; exit 1; \
+		echo "the alerts are tested with $@: install it (Debian: sudo apt-get install prometheus, macOS: brew install prometheus)"; exit 1; \
 	fi
 
 chromium:

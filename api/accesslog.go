@@ -48,11 +48,12 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	}
 	readPathIDs(info, chi.RouteContext(r.Context()))
 	status := finalStatus(info, response)
-	e.metrics.count(info.Operation, status, took)
+	e.metrics.count(r.Context(), info.Operation, status, took)
 	e.metrics.countUnknownKey(info.Reason, status)
 	if info.Reason != "" {
 		e.unauthenticated(info.Reason)
 	}
+	e.called(info.Tenant, info.Code)
 
 	level := logLevel(info, status)
 	if e.logger.Enabled(r.Context(), level) && e.isLogged(info, status) {

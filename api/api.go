@@ -84,6 +84,10 @@ type Config struct {
 	// Unauthenticated does nothing.
 	Unauthenticated func(reason fieldgate.Reason)
 
+	// Called is called for each request with the tenant of its caller, or "", and the code of its
+	// refusal, or "". A nil Called does nothing.
+	Called func(tenant string, code fieldgate.Code)
+
 	// Logger receives one line per request. Nil discards them.
 	Logger *slog.Logger
 
@@ -159,6 +163,7 @@ type edge struct {
 
 	admitRead       func(ctx context.Context, operationID string) (release func(), err error)
 	unauthenticated func(reason fieldgate.Reason)
+	called          func(tenant string, code fieldgate.Code)
 }
 
 func newEdge(config Config) (*edge, error) {
@@ -197,6 +202,7 @@ func newEdge(config Config) (*edge, error) {
 
 		admitRead:       config.AdmitRead,
 		unauthenticated: config.Unauthenticated,
+		called:          config.Called,
 	}, nil
 }
 
@@ -206,6 +212,9 @@ func setDefaults(config *Config) {
 	}
 	if config.Unauthenticated == nil {
 		config.Unauthenticated = func(fieldgate.Reason) {}
+	}
+	if config.Called == nil {
+		config.Called = func(string, fieldgate.Code) {}
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/api/request"
 )
 
 // durationBuckets are the histogram buckets in seconds. The largest is longer than the longest
@@ -55,10 +57,10 @@ func (m *metrics) countUnknownKey(reason fieldgate.Reason, status int) {
 
 // count records one request. Paths that the contract does not have share one label, so that
 // clients cannot create an unlimited number of labels.
-func (m *metrics) count(operation string, status int, took time.Duration) {
+func (m *metrics) count(ctx context.Context, operation string, status int, took time.Duration) {
 	if operation == "" {
 		operation = "none"
 	}
 	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
-	m.durations.WithLabelValues(operation).Observe(took.Seconds())
+	request.Observe(ctx, m.durations.WithLabelValues(operation), took)
 }

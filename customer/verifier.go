@@ -62,6 +62,14 @@ func (v *Verifier) KeepKeys(s *store.Store, secret []byte) {
 	}
 }
 
+// Keys returns the number of published keys in use. It is zero if they are too old to be used.
+func (v *Verifier) Keys() int {
+	if set := v.keys.current(); set != nil {
+		return len(set.keys)
+	}
+	return 0
+}
+
 // KeysFetchedAt returns when the keys were fetched last, by this instance or by the one that kept
 // them in the store. They may be too old to be used. It returns the zero time if there are none.
 func (v *Verifier) KeysFetchedAt() time.Time {

@@ -17,7 +17,6 @@ import (
 //	<!-- in the background -->  runs in the background while the next samples run
 //	<!-- not run: why -->       not run, for the given reason
 //	<!-- rehearsed: what -->    run by TestRestore_RehearsesGuide and TestRunbook in cmd/fieldgate, or by the tests in gateway/supabase
-//	<!-- alerts -->             alert rules of Prometheus
 //	<!-- schema: Problem -->    JSON that matches a schema of openapi.yaml
 //	<!-- frame: claim -->       JSON that matches a frame of asyncapi.yaml
 //	<!-- typescript -->         compiled and run in clients/typescript/test/readme.test.ts
@@ -94,8 +93,6 @@ func TestSamples_AreTestedOrHaveReason(t *testing.T) {
 				}
 			case "json":
 				require.Regexp(t, `^(schema|frame): \w+$`, s.annotation, at)
-			case "yaml":
-				require.Equal(t, "alerts", s.annotation, at)
 			case "ts":
 				require.Equal(t, "typescript", s.annotation, at)
 			case "c", "python":

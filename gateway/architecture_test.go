@@ -58,6 +58,7 @@ var allowedImports = map[string]string{
 	"deploy/packages":     "", // contains tests only
 	"deploy/release":      "", // contains tests only
 	"gateway/measure":     "", // contains tests only
+	"gateway/monitoring":  "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
 	"gateway/supabase":    "", // contains tests only

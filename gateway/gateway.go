@@ -59,6 +59,8 @@ type Gateway struct {
 	capacity    capacity
 	held        *api.Budget                   // of the bytes of bodies and frames
 	refused     func(reason fieldgate.Reason) // counts a refused credential
+	calls       *busiest
+	surveyor    *surveyor // nil without a reconciler
 	listener    *boundedListener
 	metrics     *boundedListener // nil if metrics are not served
 	server      *http.Server
@@ -84,7 +86,8 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(), tracer: tracing.New(cfg.Traces, cfg.Version), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
-	g.storeConfig, g.refused = g.newStoreConfig(), countUnauthenticated(g.registry)
+	g.storeConfig, g.refused, g.calls = g.newStoreConfig(), countUnauthenticated(g.registry), newBusiest()
+	g.registry.MustRegister(g.calls)
 	g.server = g.newServer()
 	for _, step := range []func(context.Context) error{g.prepare, g.startUnlessUnreachable, g.listen} {
 		if err := step(ctx); err != nil {
@@ -165,7 +168,7 @@ func (g *Gateway) assemble() error {
 	})
 	g.guard = newGuard(g.cfg.Limits)
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
-	g.limits = ratelimit.New(g.store, g.cfg.Limits)
+	g.limits, g.surveyor = ratelimit.New(g.store, g.cfg.Limits), g.newSurveyor()
 	g.lists, g.largeReads = newTenantReads(readLimit(runtime.GOMAXPROCS(0)), readWait), newTenantReads(maxLargeReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	measureInstance(g.registry, g.health, g.store)
@@ -180,7 +183,7 @@ func (g *Gateway) assemble() error {
 // keepIssuerKeys keeps the keys of the token issuer in the store.
 func (g *Gateway) keepIssuerKeys() {
 	g.verifier.KeepKeys(g.store, g.issuerSecret())
-	measureIssuerKeys(g.registry, g.verifier.KeysFetchedAt)
+	measureIssuerKeys(g.registry, g.verifier)
 }
 
 // issuerSecret returns the secret with which kept keys of the token issuer are checked. It prefers
@@ -197,12 +200,22 @@ func (g *Gateway) newHub() *realtime.Hub {
 	cfg.Store, cfg.Retention, cfg.Registerer, cfg.Logger = g.store, g.cfg.Retention, g.registry, g.log
 	cfg.SocketQuota, cfg.FrameTypes = g.cfg.Quotas.Sockets, handlers.FrameTypes()
 	cfg.Problem = func(err error, requestID string) any { return problem.Of(err, requestID) }
-	cfg.Hold, cfg.Free, cfg.Unauthenticated = g.held.HoldFrame, g.held.FreeFrame, g.refused
+	cfg.Hold, cfg.Free, cfg.Unauthenticated, cfg.Called = g.held.HoldFrame, g.held.FreeFrame, g.refused, g.calls.count
 	cfg.MaxSockets = cmp.Or(cfg.MaxSockets, g.capacity.sockets)
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, g.capacity.tenantSockets)
 	cfg.Progress, cfg.ProgressEvery = g.progress, g.cfg.ProgressInterval
 	cfg.Handshakes, cfg.Events = realtime.Rate(g.cfg.HandshakeRate), realtime.Rate(g.cfg.EventRate)
 	return realtime.New(cfg)
+}
+
+// newSurveyor returns a surveyor that works as often as the reconciler, or nil without a reconciler.
+func (g *Gateway) newSurveyor() *surveyor {
+	if g.cfg.ReconcileInterval == 0 {
+		return nil
+	}
+	s := &surveyor{store: g.store, queue: g.queue, quotas: g.quotas, every: g.cfg.ReconcileInterval, log: g.log}
+	g.registry.MustRegister(s)
+	return s
 }
 
 // progress reads the newest report of a command, for an event.
@@ -263,7 +276,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused, Called: g.calls.count,
 		Logger: g.log, LogEvery: g.cfg.LogSample, Tracer: g.tracer, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 		BodyTimes: api.BodyTimes{Timeout: g.cfg.BodyTimeout, MinRate: g.cfg.BodyMinRate, Response: responseTime},

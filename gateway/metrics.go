@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/session"
@@ -157,19 +158,51 @@ func countPreviousSecret(registry prometheus.Registerer) func() {
 	return verified.Inc
 }
 
-// measureIssuerKeys exports the age of the token issuer's keys. It is no number until there are
-// some, so that an alert on old keys does not fire then. Keys that are too old to be used have an
-// age, so that the alert does not end when users can no longer sign in.
-func measureIssuerKeys(registry prometheus.Registerer, fetchedAt func() time.Time) {
+// measureIssuerKeys exports the number and the age of the token issuer's keys. The age is no number
+// until there are some, so that an alert on old keys does not fire then. Keys that are too old to be
+// used have an age, so that the alert does not end when users can no longer sign in.
+func measureIssuerKeys(registry prometheus.Registerer, verifier *customer.Verifier) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fieldgate_issuer_keys", Help: "Published keys of the token issuer with which tokens are verified.",
+	}, func() float64 { return float64(verifier.Keys()) }))
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "fieldgate_issuer_keys_age_seconds",
 		Help: "Time since the issuer's keys were fetched last, by this instance or by one that kept them in the store, even if they are too old to be used; NaN if there were none.",
 	}, func() float64 {
-		if at := fetchedAt(); !at.IsZero() {
+		if at := verifier.KeysFetchedAt(); !at.IsZero() {
 			return time.Since(at).Seconds()
 		}
 		return math.NaN()
 	}))
+}
+
+// measureRounds returns a function that records the batches and rounds of the reconciler. The time
+// and the duration are zero until a round of any instance has ended.
+func measureRounds(registry prometheus.Registerer) func(last store.Round, err error) {
+	batches := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "fieldgate_reconcile_batches_total",
+		Help: "Batches of the reconciler of this instance, by result: ok or failed.",
+	}, []string{"result"})
+	at := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fieldgate_reconcile_round_timestamp_seconds",
+		Help: "End of the last complete round of the reconciler, in which the instances share; 0 before the first.",
+	})
+	took := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "fieldgate_reconcile_round_duration_seconds", Help: "Duration of the last complete round.",
+	})
+	registry.MustRegister(batches, at, took)
+	ok, failed := batches.WithLabelValues("ok"), batches.WithLabelValues("failed")
+	return func(last store.Round, err error) {
+		if err != nil {
+			failed.Inc()
+		} else {
+			ok.Inc()
+		}
+		if !last.Ended.IsZero() {
+			at.Set(float64(last.Ended.UnixMilli()) / 1000)
+			took.Set(last.Took.Seconds())
+		}
+	}
 }
 
 // measureProblems returns a function that records whether a problem of the store was found. The
@@ -247,12 +280,13 @@ func (c poolCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// metricsServer returns the server of the metrics. It has a listener of its own, so that
+// metricsServer returns the server of the metrics. A scraper that accepts OpenMetrics, as Prometheus
+// does, also receives the exemplars with the ids of traces. The server has a listener of its own, so that
 // the metrics need not be reachable from outside. It also serves the two health checks:
 // a tenant that exhausts the listener of the API does not affect them here.
 func (g *Gateway) metricsServer() *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	for _, path := range []string{"GET /healthz", "GET /readyz"} {
 		mux.Handle(path, g.server.Handler)
 	}

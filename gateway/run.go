@@ -65,6 +65,7 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 	})
 	if g.cfg.ReconcileInterval > 0 {
 		g.workers.Go(func() { g.store.Reconcile(ctx, g.reconcileConfig()) })
+		g.workers.Go(func() { g.surveyor.run(ctx) })
 	}
 	g.workers.Go(func() { g.hub.Run(ctx) })
 	g.workers.Go(func() { g.cutOffs.Run(ctx) })
@@ -85,6 +86,7 @@ func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 			return errors.Join(g.queue.ReconcileInbox(ctx, tenant), g.quotas.ReconcileTenant(ctx, tenant))
 		},
 		Device: g.reconcileDevice,
+		Batch:  measureRounds(g.registry),
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Server) serveTraced(ctx context.Context, tenant, principal string, f re
 		defer func() { endSpan(span, info, err) }()
 	}
 	data, err = serve(ctx)
-	*f.Log = realtime.FrameLog{TraceID: info.TraceID(), Session: info.Session, Command: info.Command}
+	*f.Log = realtime.FrameLog{TraceID: info.TraceID(), Sampled: info.Sampled(), Session: info.Session, Command: info.Command}
 	return data, err
 }
 

@@ -29,6 +29,7 @@ type Frame struct {
 // FrameLog holds ids that the log of a frame contains. Each is empty if it is unknown.
 type FrameLog struct {
 	TraceID string
+	Sampled bool // the trace is recorded
 	Session string
 	Command string
 }

@@ -57,6 +57,10 @@ type Config struct {
 	// close. A further handshake is refused with overloaded. Zero means no limit.
 	MaxSockets int
 
+	// Called is called for each frame that was served, with the tenant of the socket and the code
+	// of the error, or "". Default: it does nothing.
+	Called func(tenant string, code fieldgate.Code)
+
 	// MaxPerTenant is the maximum number of sockets of one tenant on this instance. A
 	// further socket is opened and then closed with CloseOverloaded. Default: 20,000.
 	MaxPerTenant int
@@ -140,6 +144,9 @@ func New(cfg Config) *Hub {
 	cfg.MaxPerTenant = cmp.Or(cfg.MaxPerTenant, 20_000)
 	if cfg.Unauthenticated == nil {
 		cfg.Unauthenticated = func(fieldgate.Reason) {}
+	}
+	if cfg.Called == nil {
+		cfg.Called = func(string, fieldgate.Code) {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()

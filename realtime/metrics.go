@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -84,15 +85,31 @@ const codeOK = "ok"
 
 // served counts a frame. A client may send thousands of unknown types: they share one value.
 func (m *metrics) served(f Frame, err error, took time.Duration) {
-	kind, code := f.Type, codeOK
+	kind, code := f.Type, string(codeOf(err))
 	if !m.types[kind] {
 		kind = "other"
 	}
-	if err != nil {
-		code = string(fieldgate.CodeOf(err))
+	m.frames.WithLabelValues(kind, cmp.Or(code, codeOK)).Inc()
+	m.observe(kind, f, took)
+}
+
+// observe adds the duration of a frame. If its trace is recorded, the id of the trace is the exemplar,
+// with the label that the histogram of requests has.
+func (m *metrics) observe(kind string, f Frame, took time.Duration) {
+	histogram := m.durations.WithLabelValues(kind)
+	if h, ok := histogram.(prometheus.ExemplarObserver); ok && f.Log != nil && f.Log.Sampled {
+		h.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": f.Log.TraceID})
+		return
 	}
-	m.frames.WithLabelValues(kind, code).Inc()
-	m.durations.WithLabelValues(kind).Observe(took.Seconds())
+	histogram.Observe(took.Seconds())
+}
+
+// codeOf returns the code of an error, or "" for none.
+func codeOf(err error) fieldgate.Code {
+	if err == nil {
+		return ""
+	}
+	return fieldgate.CodeOf(err)
 }
 
 // label returns the value of the metric label for a close code. The codes that only

@@ -178,6 +178,7 @@ func (s *Socket) serve(c *Conn, f Frame) {
 	}
 	took := time.Since(started)
 	s.hub.metrics.served(f, err, took)
+	s.hub.cfg.Called(s.Tenant, codeOf(err))
 	s.logFrame(f, err, took)
 	if err != nil && fieldgate.IsUnauthorized(err) {
 		s.verify()

@@ -67,17 +67,41 @@ func (s *Store) Each(ctx context.Context, l Listing) iter.Seq2[string, error] {
 }
 
 // Tenants returns an iterator over the tenants that have devices, partition by partition. Other
-// tenants have neither sessions nor commands.
+// tenants have neither sessions nor commands. Partitions without tenants cost one round trip together.
 func (s *Store) Tenants(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for p := range Partitions {
-			for tenant, err := range s.TenantsIn(ctx, Partition(p)) {
+		inhabited, err := s.inhabited(ctx)
+		if err != nil {
+			yield("", fmt.Errorf("counting the tenants: %w", err))
+			return
+		}
+		for _, p := range inhabited {
+			for tenant, err := range s.TenantsIn(ctx, p) {
 				if !yield(tenant, err) || err != nil {
 					return
 				}
 			}
 		}
 	}
+}
+
+// inhabited returns the partitions that have tenants.
+func (s *Store) inhabited(ctx context.Context) (found []Partition, err error) {
+	counts := make([]*redis.IntCmd, Partitions)
+	err = s.Do(ctx, "count_tenants", func(ctx context.Context, c Client) error {
+		pipe := c.Pipeline()
+		for p := range counts {
+			counts[p] = pipe.ZCard(ctx, Partition(p).TenantsKey())
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	for p, count := range counts {
+		if count.Val() > 0 {
+			found = append(found, Partition(p))
+		}
+	}
+	return found, err
 }
 
 // TenantsIn is Tenants for one partition.

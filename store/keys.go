@@ -105,6 +105,13 @@ func partitionOfKey(key string) (Partition, bool) {
 	return parsePartition(digits)
 }
 
+// SurveyKey is the key of the last survey of all tenants, and SurveyTurnKey that of the turn of the
+// instance that takes the next one. Both expire. Package gateway writes them.
+const (
+	SurveyKey     = "fg:survey"
+	SurveyTurnKey = "fg:survey:turn"
+)
+
 // DueKey returns the key of the partition's due index. The index is a sorted set of the
 // records that have to change at a later time. The score is that time in Unix
 // milliseconds.

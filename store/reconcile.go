@@ -39,6 +39,10 @@ type ReconcileConfig struct {
 	// Tenant, if set, checks the records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
+	// Batch, if set, is called after each batch with its error and the last complete round of all
+	// instances.
+	Batch func(last Round, err error)
+
 	// Device checks the records of a device. A device counts as 1+extra devices towards
 	// BatchSize. The extra is above zero for a device with many records.
 	Device func(ctx context.Context, d Device) (extra int, err error)
@@ -57,6 +61,10 @@ func (s *Store) Reconcile(ctx context.Context, cfg ReconcileConfig) {
 			continue
 		}
 		done, err := s.ReconcileOnce(ctx, cfg)
+		if cfg.Batch != nil {
+			_, last, failed := s.readRound(ctx)
+			cfg.Batch(last, errors.Join(err, failed))
+		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "reconciling failed", "error", err)
 		}
@@ -77,6 +85,9 @@ func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bo
 	if err != nil {
 		return false, fmt.Errorf("reading the reconciler's cursor: %w", err)
 	}
+	if from == (cursor{}) {
+		err = s.beginRound(ctx)
+	}
 	if cfg.Retention > 0 {
 		s.RecordRetention(ctx, cfg.Retention)
 	}
@@ -84,8 +95,11 @@ func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bo
 	if b.left == 0 {
 		b.left = DefaultReconcileDevices
 	}
-	failed := b.run(ctx)
-	return b.cursor == cursor{}, errors.Join(failed, s.saveCursor(ctx, b.cursor))
+	err = errors.Join(err, b.run(ctx), s.saveCursor(ctx, b.cursor))
+	if b.ended {
+		err = errors.Join(err, s.endRound(ctx))
+	}
+	return b.ended, err
 }
 
 // cursor is the position of the last check in a round: after a device of a tenant, or
@@ -133,7 +147,8 @@ type batch struct {
 	ReconcileConfig
 	store  *Store
 	cursor cursor
-	left   int // number of devices that the batch may still check
+	left   int  // number of devices that the batch may still check
+	ended  bool // the batch was the last one of its round
 }
 
 // run checks tenants and devices until the batch is full or the round has ended.
@@ -152,7 +167,7 @@ func (b *batch) run(ctx context.Context) (failed error) {
 		}
 		complete := b.left > 0 || b.cursor.device == "" // otherwise the last tenant has more devices
 		if last && len(next) == 0 && complete {
-			b.cursor = cursor{}
+			b.cursor, b.ended = cursor{}, true
 			break
 		}
 	}

@@ -1,4 +1,4 @@
-// Package alerts tests the alerts in the guide to operations with promtool, the test program of
+// Package alerts tests the alerts of deploy/prometheus with promtool, the test program of
 // Prometheus. It contains only tests.
 package alerts_test
 
@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,10 +14,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// guide is the file that lists the alerts.
-const guide = "../../docs/guides/operations.md"
+// These are the file with the rules, and the runbook to which alerts refer.
+const (
+	rulesPath   = "../../deploy/prometheus/rules.yaml"
+	runbookPath = "../../docs/guides/runbook.md"
+	runbookURL  = "https://github.com/fieldgate/fieldgate/blob/main/docs/guides/runbook.md#"
+)
 
-// ruleFile is a file of Prometheus with alerts.
+// caseFiles are the files with cases.
+var caseFiles = []string{"cases.yaml", "cases-slow.yaml"}
+
+// ruleFile is a file of Prometheus with rules.
 type ruleFile struct {
 	Groups []struct {
 		Name  string
@@ -24,13 +32,27 @@ type ruleFile struct {
 	}
 }
 
-// rule is one alert. An empty field is not written, so that a rule can be written without its
-// annotations.
+// rule is a recording rule or an alert. An empty field is not written, so that an alert can be written
+// without its annotations.
 type rule struct {
-	Alert       string
+	Record      string `yaml:",omitempty"`
+	Alert       string `yaml:",omitempty"`
 	Expr        string
 	For         string            `yaml:",omitempty"`
+	Labels      map[string]string `yaml:",omitempty"`
 	Annotations map[string]string `yaml:",omitempty"`
+}
+
+// alerts returns the rules that are alerts.
+func (f ruleFile) alerts() (found []*rule) {
+	for _, group := range f.Groups {
+		for i := range group.Rules {
+			if group.Rules[i].Alert != "" {
+				found = append(found, &group.Rules[i])
+			}
+		}
+	}
+	return found
 }
 
 // caseFile is the part of a file for `promtool test rules` that this test reads.
@@ -47,48 +69,62 @@ type caseFile struct {
 // not.
 func TestAlerts_HaveCases(t *testing.T) {
 	t.Parallel()
-	var cases caseFile
-	require.NoError(t, yaml.Unmarshal(read(t, "cases.yaml"), &cases))
 	fires, silent := map[string]bool{}, map[string]bool{}
-	for _, test := range cases.Tests {
-		for _, c := range test.Cases {
-			fires[c.Alert] = fires[c.Alert] || len(c.Expected) > 0
-			silent[c.Alert] = silent[c.Alert] || len(c.Expected) == 0
+	for _, name := range caseFiles {
+		var cases caseFile
+		require.NoError(t, yaml.Unmarshal(read(t, name), &cases))
+		for _, test := range cases.Tests {
+			for _, c := range test.Cases {
+				fires[c.Alert] = fires[c.Alert] || len(c.Expected) > 0
+				silent[c.Alert] = silent[c.Alert] || len(c.Expected) == 0
+			}
 		}
 	}
-	_, rules := alerts(t)
-	for _, rule := range rules.Groups[0].Rules {
-		require.True(t, fires[rule.Alert], "cases.yaml has no case in which %s fires", rule.Alert)
-		require.True(t, silent[rule.Alert], "cases.yaml has no case in which %s does not fire", rule.Alert)
+	for _, alert := range rules(t).alerts() {
+		require.True(t, fires[alert.Alert], "there is no case in which %s fires", alert.Alert)
+		require.True(t, silent[alert.Alert], "there is no case in which %s does not fire", alert.Alert)
 	}
 }
 
 func TestAlerts_FireInTheirCasesOnly(t *testing.T) {
 	t.Parallel()
-	text, rules := alerts(t)
-	dir := t.TempDir()
-	runPromtool(t, "check", "rules", write(t, dir, "guide.yaml", text))
-
-	// A case would have to repeat the annotations of its alert.
-	for i := range rules.Groups[0].Rules {
-		rules.Groups[0].Rules[i].Annotations = nil
+	runPromtool(t, "check", "rules", rulesPath)
+	dir, file := t.TempDir(), rules(t)
+	for _, alert := range file.alerts() {
+		alert.Labels, alert.Annotations = nil, nil // a case would have to repeat them
 	}
-	bare, err := yaml.Marshal(rules)
+	bare, err := yaml.Marshal(file)
 	require.NoError(t, err)
 	write(t, dir, "rules.yaml", string(bare))
-	runPromtool(t, "test", "rules", write(t, dir, "cases.yaml", string(read(t, "cases.yaml"))))
+	for _, name := range caseFiles {
+		runPromtool(t, "test", "rules", write(t, dir, name, string(read(t, name))))
+	}
 }
 
-// alerts returns the alerts in the guide to operations, as text and parsed.
-func alerts(t testing.TB) (text string, rules ruleFile) {
+// TestAlerts_LeadToRunbook requires that an alert names its severity, and a section that exists.
+func TestAlerts_LeadToRunbook(t *testing.T) {
+	t.Parallel()
+	sections := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(string(read(t, runbookPath)), -1) {
+		sections[strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-")] = true
+	}
+	text := string(read(t, runbookPath))
+	for _, alert := range rules(t).alerts() {
+		require.Contains(t, []string{"critical", "warning"}, alert.Labels["severity"], alert.Alert)
+		require.NotEmpty(t, alert.Annotations["summary"], alert.Alert)
+		section, found := strings.CutPrefix(alert.Annotations["runbook_url"], runbookURL)
+		require.True(t, found, alert.Alert)
+		require.True(t, sections[section], "the runbook has no section %s for %s", section, alert.Alert)
+		require.Contains(t, text, "`"+alert.Alert+"`", "the runbook does not name the alert")
+	}
+}
+
+// rules returns the rules of the repository.
+func rules(t testing.TB) (file ruleFile) {
 	t.Helper()
-	_, text, found := strings.Cut(string(read(t, guide)), "<!-- alerts -->\n```yaml\n")
-	require.True(t, found, "%s has no alerts", guide)
-	text, _, _ = strings.Cut(text, "```\n")
-	require.NoError(t, yaml.Unmarshal([]byte(text), &rules))
-	require.Len(t, rules.Groups, 1)
-	require.NotEmpty(t, rules.Groups[0].Rules)
-	return text, rules
+	require.NoError(t, yaml.Unmarshal(read(t, rulesPath), &file))
+	require.NotEmpty(t, file.alerts())
+	return file
 }
 
 func read(t testing.TB, path string) []byte {

@@ -25,7 +25,7 @@ func prepare(t testing.TB) string {
 	t.Helper()
 	deploy := filepath.Join(t.TempDir(), "deploy")
 	require.NoError(t, os.CopyFS(filepath.Join(deploy, "compose"), os.DirFS(composeDir)))
-	for _, file := range []string{"deploy/redis.acl", "docs/guides/operations.md"} {
+	for _, file := range []string{"deploy/redis.acl", "deploy/prometheus/rules.yaml"} {
 		path := filepath.Join(filepath.Dir(deploy), file)
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(read(t, file)), 0o600))
@@ -178,7 +178,7 @@ func TestCompose_PrometheusScrapesGateways(t *testing.T) {
 	t.Parallel()
 	requireProgram(t, "promtool")
 	dir := prepare(t)
-	require.NoError(t, os.Rename(filepath.Join(dir, "run/alerts.yaml"), filepath.Join(dir, "alerts.yaml"))) // as they are mounted
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rules.yaml"), []byte(read(t, "deploy/prometheus/rules.yaml")), 0o600)) // as it is mounted
 	run(t, "promtool", "check", "config", filepath.Join(dir, "prometheus.yaml"))
 	var config struct {
 		ScrapeConfigs []struct {

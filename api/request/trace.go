@@ -85,6 +85,9 @@ func SampledTraceparent(ctx context.Context) string {
 	return ""
 }
 
+// Sampled reports whether the request belongs to a trace that is recorded.
+func (i *Info) Sampled() bool { return i.Traceparent != "" && isSampled(i.Traceparent) }
+
 // TraceID returns the id of the trace that the request belongs to, or "".
 func (i *Info) TraceID() string {
 	if i.Traceparent == "" {

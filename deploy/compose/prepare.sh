@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes what compose.yaml mounts into the directory run beside it: secrets, a certificate for localhost and
-# haproxy, and the alerts. What is there already is kept, except the alerts. It needs openssl.
+# Writes what compose.yaml mounts into the directory run beside it: secrets, and a certificate for localhost
+# and haproxy. What is there already is kept. It needs openssl.
 set -eu
 cd "$(dirname "$0")"
 mkdir -p run
@@ -26,6 +26,3 @@ if [ ! -s run/gateway.pem ]; then
 	rm run/key.pem
 	chmod 644 run/gateway.pem
 fi
-
-# The alerts are those of the guide to operations.
-awk '/^<!-- alerts -->$/ {found = 1; next} found && /^```$/ {exit} found && !/^```yaml$/' ../../docs/guides/operations.md > run/alerts.yaml
