@@ -18,6 +18,7 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 	t.Parallel()
 	ofRequest := map[string]string{
 		"UserID":         "the user who retries proposes the new command",
+		"ByProgram":      "the user who retries may act without a client",
 		"RequestID":      "the new command belongs to the request that retries",
 		"Reason":         "the retry has a reason of its own",
 		"RetryOf":        "names the command that is retried",
@@ -75,7 +76,9 @@ func TestCommand_EveryFieldIsFilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, storetest.Redis(t))
 	first := f.cancel(f.propose(review))
-	retried, err := f.queue.Retry(t.Context(), retryOf(first))
+	retry := retryOf(first)
+	retry.ByProgram = true
+	retried, err := f.queue.Retry(t.Context(), retry)
 	require.NoError(t, err)
 	f.approve(retried)
 	lease := f.claimOne()
