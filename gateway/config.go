@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
@@ -312,6 +314,11 @@ type Config struct {
 	// LogSample is a number of requests, of which one is logged if they had no error. All
 	// others are logged. Zero and one log every request. Setting: FIELDGATE_LOG_SAMPLE.
 	LogSample int
+
+	// Traces receives the spans of requests, frames and calls of the store. Nil means that none are
+	// recorded. Set by the environment variables of OpenTelemetry, such as
+	// OTEL_EXPORTER_OTLP_ENDPOINT.
+	Traces trace.TracerProvider
 
 	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL,
 	// FIELDGATE_LOG_FORMAT and FIELDGATE_LOG_DELAY.

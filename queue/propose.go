@@ -28,6 +28,10 @@ type Proposal struct {
 	ByProgram bool   // an OAuth client acts for the user; kept only in a statement
 	RequestID string // the X-Request-ID of the proposal
 
+	// Traceparent is the span of the proposal (W3C Trace Context). It is kept with the command and in
+	// its events. Empty if no trace of the proposal is recorded, which costs no memory.
+	Traceparent string
+
 	Type          string
 	Parameters    json.RawMessage // a JSON object; empty means {}
 	Priority      int             // 0 to 9; commands with priority 9 are claimed first
@@ -171,7 +175,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, as ident
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
 		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes, earlier, mac, p.RetryOf,
-		q.store.PacksStates(), q.store.KeepsStatements(), as.revision, as.epoch,
+		q.store.PacksStates(), p.Traceparent, q.store.KeepsStatements(), as.revision, as.epoch,
 	), nil
 }
 
@@ -207,6 +211,7 @@ type Retry struct {
 	Names          fieldgate.Names
 	ByProgram      bool // an OAuth client acts for the user
 	RequestID      string
+	Traceparent    string // as that of a Proposal
 	Reason         string
 	IdempotencyKey string
 }
@@ -230,6 +235,7 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 	}
 	p := old.Proposal
 	p.UserID, p.Names, p.ByProgram, p.RequestID, p.Reason = r.UserID, r.Names, r.ByProgram, r.RequestID, r.Reason
+	p.Traceparent = r.Traceparent
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
 }

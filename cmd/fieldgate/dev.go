@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/customer/issuer"
@@ -26,7 +29,7 @@ type devCommand struct {
 }
 
 // Run serves until a signal arrives. It first prints commands to try.
-func (c *devCommand) Run(ctx context.Context) error {
+func (c *devCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	tokens, err := startIssuer(c.IssuerAddr)
 	if err != nil {
 		return err
@@ -37,6 +40,12 @@ func (c *devCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
+	logSettings(cfg.Logger, slog.LevelDebug, parsed)
+	stopTraces, err := startTraces(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/gateway"
@@ -25,12 +28,18 @@ type serveCommand struct {
 }
 
 // Run serves until a signal arrives.
-func (c *serveCommand) Run(ctx context.Context) error {
+func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
+	logSettings(cfg.Logger, slog.LevelInfo, parsed)
+	stopTraces, err := startTraces(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	program.TuneMemory(cfg.Logger)
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
