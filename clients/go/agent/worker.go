@@ -32,6 +32,7 @@ type worker struct {
 	log      *slog.Logger
 	journal  *journal
 	uplink   *uplink
+	deviceID string
 
 	slots chan struct{} // semaphore with one element for each running command
 	wake  chan struct{} // receives an element when commands may be ready
@@ -59,7 +60,7 @@ type worker struct {
 
 func newWorker(a *Agent, device identity, journal *journal) *worker {
 	w := &worker{
-		config: a.config, handlers: a.handlers, journal: journal,
+		config: a.config, handlers: a.handlers, journal: journal, deviceID: device.DeviceID,
 		jobs: map[string]*job{}, orphans: map[string]int{}, submissions: map[string]int{},
 		log:   a.config.Logger.With("device", device.DeviceID),
 		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
