@@ -40,7 +40,6 @@ func (c *devCommand) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
-	logSettings(cfg.Logger, slog.LevelDebug, parsed)
 	stopTraces, err := startTraces(ctx, &cfg)
 	if err != nil {
 		return err
@@ -48,8 +47,9 @@ func (c *devCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	defer stopTraces()
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
-		return err
+		return err // one sentence, which no line of the log may hide
 	}
+	logSettings(cfg.Logger, slog.LevelDebug, parsed)
 	url := "http://" + callableAddr(g.Addr())
 	printWelcome(os.Stdout, url, tokens, cfg.Embedded)
 	if cfg.Embedded {

@@ -34,7 +34,6 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
-	logSettings(cfg.Logger, slog.LevelInfo, parsed)
 	stopTraces, err := startTraces(ctx, &cfg)
 	if err != nil {
 		return err
@@ -43,8 +42,9 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	program.TuneMemory(cfg.Logger)
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
-		return err
+		return err // one sentence, which no line of the log may hide
 	}
+	logSettings(cfg.Logger, slog.LevelInfo, parsed)
 	if err := program.NotifyReady(ctx); err != nil {
 		cfg.Logger.Warn("notifying the service manager failed", "error", err)
 	}
