@@ -21,7 +21,7 @@ NFPM        := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 GORELEASER  := go run github.com/goreleaser/goreleaser/v2@v2.15.1
 # The tools that read deployment files are a module of their own, with checksums: .ci/manifests.
 MANIFESTS   := .ci/manifests
-HELM        := GOWORK=off go -C $(MANIFESTS) tool helm
+HELM        := GOWORK=off CGO_ENABLED=0 go -C $(MANIFESTS) tool helm
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 # The renderer of /docs and the checksum of its script.
@@ -128,7 +128,7 @@ histories: redis ## Check 50 concurrent histories of 2,000 operations for linear
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
 
 test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
-	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'TestKill' ./cmd/fieldgate-agent
+	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 30m -v -run 'TestKill' ./cmd/fieldgate-agent
 
 measure-agent: build strace ## Measure what an idle agent and a command of it cost; takes twelve minutes, needs Linux.
 	@log=$$(mktemp); FIELDGATE_MEASURE_AGENT="$(CURDIR)/$(BIN)/fieldgate-agent" go test -count=1 -timeout 30m -v -run '^TestMeasureCosts$$' ./cmd/fieldgate-agent > $$log; \
@@ -244,7 +244,7 @@ alerts: promtool ## Test the alerts in deploy/prometheus; installs promtool as r
 
 # Its first run compiles helm, for some minutes.
 manifests: promtool haproxy redis ## Check the Helm chart, the Compose project and the other files of deployments.
-	@cd $(MANIFESTS) && GOWORK=off go test -count=1 ./...
+	@cd $(MANIFESTS) && GOWORK=off CGO_ENABLED=0 go test -count=1 ./...
 
 # npm writes this file last, so it represents the whole installation.
 .ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node

@@ -44,6 +44,28 @@ func TestAccessLog_HasRequestAndResponse(t *testing.T) {
 	}, te.logLine(t, r))
 }
 
+// TestAccessLog_HasTheIDsOfBalancerAndTrace sends the ids of a load balancer and of a page.
+func TestAccessLog_HasTheIDsOfBalancerAndTrace(t *testing.T) {
+	t.Parallel()
+	const balancer = "Self=1-67891234-12456789abcdef012345678;Root=1-67891233-abcdef012345678912345678"
+	for header, want := range map[string]any{
+		"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00": "4bf92f3577b34da6a3ce929d0e0e4736",
+		"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7":    nil,
+		"X-Amzn-Trace-Id: " + balancer:                                         balancer,
+		"X-Amzn-Trace-Id: a forged line":                                       nil,
+		"X-Amzn-Trace-Id: " + strings.Repeat("x", 129):                         nil,
+	} {
+		te := newTestEdge(t, noContent)
+		r := httptest.NewRequest(http.MethodGet, "/things", nil)
+		setHeaders(r, []string{header})
+		line, name := te.logLine(t, r), "amazonTraceId"
+		if strings.HasPrefix(header, "traceparent") {
+			name = "traceId"
+		}
+		require.Equal(t, want, line[name], header)
+	}
+}
+
 func TestAccessLog_HasNoSecret(t *testing.T) {
 	t.Parallel()
 	te := newTestEdge(t, noContent)
@@ -129,6 +151,9 @@ func TestAccessLog_ProbesAreDebug(t *testing.T) {
 		{"getHealth", 200, "", "DEBUG"},
 		{"getReadiness", 503, "", "DEBUG"},
 		{"getReadiness", 500, fieldgate.CodeInternal, "ERROR"},
+		{"sendHeartbeat", 200, "", "DEBUG"},
+		{"sendHeartbeat", 503, fieldgate.CodeStoreUnavailable, "WARN"},
+		{"sendHeartbeat", 401, fieldgate.CodeUnauthorized, "INFO"},
 		{"getVersion", 200, "", "INFO"},
 		{"getVersion", 200, fieldgate.CodeInternal, "ERROR"}, // the request failed after the start of the response
 	} {

@@ -52,6 +52,9 @@ type Principal struct {
 	SessionID string
 }
 
+// IsProgram reports whether an OAuth client acts for the user.
+func (p Principal) IsProgram() bool { return p.ClientID != "" }
+
 type contextKey struct{}
 
 // NewContext returns a copy of the context that carries the principal.

@@ -200,6 +200,30 @@ func TestResolveIdentity_UnknownInstanceIsRefused(t *testing.T) {
 	})
 }
 
+// TestResolveIdentity_OfConflictThatBeginsMeanwhile starts a conflict after the device was read. The user, who
+// has not seen it, decides nothing.
+func TestResolveIdentity_OfConflictThatBeginsMeanwhile(t *testing.T) {
+	t.Parallel()
+	var begin func()
+	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL(), Observe: func(call string, _ time.Duration, _ error) {
+		if call == "read_device" && begin != nil {
+			begin()
+		}
+	}})
+	b := newBench(t, s)
+	r := b.registered()
+	first := b.loginAs(r, "a")
+	b.loginAs(r, "b")
+	begin = func() {
+		begin = nil
+		b.act(first)
+	}
+	resolved, err := b.registry.ResolveIdentity(t.Context(), b.adminRequest(r.DeviceID), "x")
+	require.NoError(t, err)
+	require.NotNil(t, resolved.IdentityConflict)
+	require.Equal(t, "b", b.record(r.DeviceID)["instance"])
+}
+
 func TestRegister_EndsIdentityConflict(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -114,7 +114,7 @@ func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Act
 	if err != nil {
 		return Activation{}, err
 	}
-	r.dropCode(ctx, device, reply.String(4), reply.String(5))
+	r.endCode(ctx, device, reply.String(4), reply.String(5))
 	return activationOf(code, device.ID, reply.String(2), reply.String(3))
 }
 

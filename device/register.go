@@ -89,37 +89,47 @@ func (r *Registry) endRegistration(ctx context.Context, known storedIdentity) {
 	}
 }
 
-// dropCode deletes the pointer of a code that is not valid. The stored reply to the registration with it
-// expires a day later, so that its Idempotency-Key belongs to one request for so long. Both are empty if
-// there is none. A failure is only logged, because they expire.
-func (r *Registry) dropCode(ctx context.Context, device store.Device, hash, registration string) {
-	err := r.store.Do(ctx, "drop_activation", func(ctx context.Context, c store.Client) error {
+// replacedFor is the time for which the pointer of a code that is no longer valid is kept, so that the log
+// says why the code is refused, and the reply to the registration with it, so that its Idempotency-Key belongs
+// to one request for so long.
+const replacedFor = idempotencyTTL
+
+// endCode lets the pointer of a code that is no longer valid expire, and the stored reply to the registration
+// with it. Both are empty if there is none. A failure is only logged, because they expire anyway.
+func (r *Registry) endCode(ctx context.Context, device store.Device, hash, registration string) {
+	if hash == "" && registration == "" {
+		return
+	}
+	err := r.store.Do(ctx, "end_activation", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline() // the keys are in different slots
 		if hash != "" {
-			pipe.Unlink(ctx, store.ActivationKey(hash))
+			pipe.PExpire(ctx, store.ActivationKey(hash), replacedFor)
 		}
 		if registration != "" {
-			pipe.PExpire(ctx, device.RegistrationKey(registration), idempotencyTTL)
-		}
-		if pipe.Len() == 0 {
-			return nil
+			pipe.PExpire(ctx, device.RegistrationKey(registration), replacedFor)
 		}
 		_, err := pipe.Exec(ctx)
 		return err
 	})
 	if err != nil {
-		r.log.WarnContext(ctx, "deleting an activation code that is not valid failed", "tenant", device.Tenant, "device", device.ID, "error", err)
+		r.log.WarnContext(ctx, "letting an activation code expire that is no longer valid failed", "tenant", device.Tenant, "device", device.ID, "error", err)
 	}
 }
 
 // dropUnissued deletes the pointer of a code that prepareCode has created and the script has not issued,
 // because it refused the request or repeated an earlier reply, which has another code. After any other
-// error the code may be valid, and its pointer stays.
+// error the code may be valid, and its pointer stays. A failure is only logged, because the pointer expires.
 func (r *Registry) dropUnissued(ctx context.Context, device store.Device, code issued, sealed string, err error) {
 	var refusal *fieldgate.Error
 	refused := errors.As(err, &refusal) && refusal.Code != fieldgate.CodeStoreUnavailable
-	if refused || err == nil && sealed != code.sealed {
-		r.dropCode(context.WithoutCancel(ctx), device, code.hash, "")
+	if !refused && (err != nil || sealed == code.sealed) {
+		return
+	}
+	err = r.store.Do(context.WithoutCancel(ctx), "drop_activation", func(ctx context.Context, c store.Client) error {
+		return c.Unlink(ctx, store.ActivationKey(code.hash)).Err()
+	})
+	if err != nil {
+		r.log.WarnContext(ctx, "deleting an activation code that was not issued failed", "tenant", device.Tenant, "device", device.ID, "error", err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (r *Registry) Decommission(ctx context.Context, a AdminRequest) error {
 	if err != nil {
 		return err
 	}
-	r.dropCode(ctx, device, reply.String(2), reply.String(3))
+	r.endCode(ctx, device, reply.String(2), reply.String(3))
 	return nil
 }
 

@@ -524,6 +524,15 @@ type ClaimedCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
+	// Statement The complete description of the command, in base64url without padding: a JSON object that was
+	// encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
+	// [guide](/docs/guides/sessions-and-approvals#the-statement) lists the members. Absent for a
+	// command that was proposed before the installation kept statements.
+	//
+	//
+	// Example: eyJjb21tYW5kIjoiY21kX2FhMDFLQVExTTM3UTlOOVI3VDhGVjRZWDBNVjVQIn0
+	Statement string `json:"statement,omitempty,omitzero"`
+
 	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
 	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
 	// delivery to the device: the parent of the spans that the device records.
@@ -583,8 +592,9 @@ type Command struct {
 	// Example: dev_7k01jd3q8zv6m4y2x9n5t0c8hbra
 	DeviceID string `json:"deviceId"`
 
-	// Digest SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters and the
-	// limits. It identifies what a decision is about.
+	// Digest SHA-256 of the `statement`, in hexadecimal. It identifies what a decision is about. If the
+	// command has no statement, the digest covers the tenant, the device, the type, the
+	// parameters and the limits.
 	Digest string `json:"digest"`
 
 	// FinishedAt The time at which the command ended.
@@ -665,6 +675,15 @@ type Command struct {
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
+
+	// Statement The complete description of the command, in base64url without padding: a JSON object that was
+	// encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
+	// [guide](/docs/guides/sessions-and-approvals#the-statement) lists the members. Absent for a
+	// command that was proposed before the installation kept statements.
+	//
+	//
+	// Example: eyJjb21tYW5kIjoiY21kX2FhMDFLQVExTTM3UTlOOVI3VDhGVjRZWDBNVjVQIn0
+	Statement string `json:"statement,omitempty,omitzero"`
 
 	// Status The status of the command, see "The life of a command". `pending_approval`, `queued` and
 	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
@@ -2014,6 +2033,14 @@ type SessionStatus string
 
 // SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
+
+// Statement The complete description of the command, in base64url without padding: a JSON object that was
+// encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
+// [guide](/docs/guides/sessions-and-approvals#the-statement) lists the members. Absent for a
+// command that was proposed before the installation kept statements.
+//
+// Example: eyJjb21tYW5kIjoiY21kX2FhMDFLQVExTTM3UTlOOVI3VDhGVjRZWDBNVjVQIn0
+type Statement = string
 
 // SystemInfo The state of the instance that responds.
 type SystemInfo struct {

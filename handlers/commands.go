@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
@@ -26,7 +27,8 @@ func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandR
 func proposalFrom(ctx context.Context, r generated.ProposeCommandRequestObject) queue.Proposal {
 	p := queue.Proposal{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), Traceparent: request.SampledTraceparent(ctx), SessionID: r.SessionID,
-		Type: r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
+		ByProgram: userPrincipal(ctx).IsProgram(),
+		Type:      r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
 		MaxAttempts: r.Body.MaxAttempts, DeliverWithin: seconds(r.Body.DeliverWithinSeconds),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -52,7 +54,7 @@ func (s *Server) ListCommands(ctx context.Context, r generated.ListCommandsReque
 }
 
 func commandListOf(list []queue.Command, next string) generated.CommandList {
-	return generated.CommandList{Items: convert(list, commandOf), NextCursor: next}
+	return generated.CommandList{Items: convert(list, listedCommandOf), NextCursor: next}
 }
 
 // GetCommand returns a command with its claims and its result.
@@ -94,6 +96,7 @@ func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandReque
 func retryFrom(ctx context.Context, r generated.RetryCommandRequestObject) queue.Retry {
 	return queue.Retry{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), Traceparent: request.SampledTraceparent(ctx),
+		ByProgram: userPrincipal(ctx).IsProgram(),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -206,7 +209,7 @@ func commandOf(c queue.Command) generated.Command {
 	return generated.Command{
 		ID: c.ID, SessionID: c.SessionID, DeviceID: c.DeviceID, Type: c.Type, Parameters: c.Parameters,
 		Priority: c.Priority, Status: generated.CommandStatus(c.Status), Attempt: c.Attempt, MaxAttempts: c.MaxAttempts,
-		Digest: c.Digest, ProposedBy: c.UserID, ProposedByActor: userDetailsOf(c.UserID, c.Names), RequestID: c.RequestID, Traceparent: c.Traceparent, Reason: c.Reason, RetryOf: c.RetryOf,
+		Digest: c.Digest, Statement: encodedStatement(c), ProposedBy: c.UserID, ProposedByActor: userDetailsOf(c.UserID, c.Names), RequestID: c.RequestID, Traceparent: c.Traceparent, Reason: c.Reason, RetryOf: c.RetryOf,
 		CreatedAt: fieldgate.At(c.CreatedAt), ApproveBy: fieldgate.At(c.ApproveBy), DeliverBy: fieldgate.At(c.DeliverBy),
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,
@@ -214,6 +217,19 @@ func commandOf(c queue.Command) generated.Command {
 		ResultConflict:    resultConflictOf(c.OtherResult),
 		ParametersOmitted: c.ParametersOmitted, ResultOmitted: c.ResultOmitted,
 	}
+}
+
+// encodedStatement returns the statement of a command as the contract has it. It is empty for a
+// command without one.
+func encodedStatement(c queue.Command) string {
+	return base64.RawURLEncoding.EncodeToString(c.Statement)
+}
+
+// listedCommandOf converts a command like commandOf, without the statement, which would make up half
+// of a list.
+func listedCommandOf(c queue.Command) generated.Command {
+	c.Statement = nil
+	return commandOf(c)
 }
 
 func approvalOf(a *fieldgate.Approval) generated.Approval {

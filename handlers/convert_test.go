@@ -37,6 +37,9 @@ var (
 	onlyApprovals = map[string]string{
 		"MayDecide": "ListApprovals only", "WhyNot": "ListApprovals only",
 	}
+	onlyListed = map[string]string{
+		"MayDecide": "ListApprovals only", "WhyNot": "ListApprovals only", "Statement": "lists of a session omit it",
+	}
 	onlyOneDevice = map[string]string{
 		"LastHeartbeat.ReceivedAt.Time": "GetDevice only", "LastHeartbeat.Status": "GetDevice only", "LastHeartbeat.Reason": "GetDevice only", "Metrics": "GetDevice only",
 		"ActiveSessionID": "GetDevice only", "PendingCommands": "GetDevice only",
@@ -71,7 +74,7 @@ func commandResponses() []response {
 	return []response{
 		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},
 		{[]any{retriedResponse(c)}, within("Body", onlyApprovals)},
-		{[]any{generated.ListCommands200JSONResponse(commandListOf(commands, "next"))}, within("Items[]", onlyApprovals)},
+		{[]any{generated.ListCommands200JSONResponse(commandListOf(commands, "next"))}, within("Items[]", onlyListed)},
 		{[]any{generated.GetCommand200JSONResponse(commandOf(c))}, onlyApprovals},
 		{[]any{generated.GetCommandOutput200JSONResponse(outputOf(filled[queue.Output]()))}, nil},
 		{[]any{generated.CancelCommand200JSONResponse(commandOf(c))}, onlyApprovals},
@@ -104,7 +107,7 @@ func sessionResponses() []response {
 	return []response{
 		{[]any{openedSessionResponse(s)}, within("Body", onlyOneSession)},
 		{[]any{generated.ListSessions200JSONResponse(sessionListOf([]session.Session{s}, "next"))}, within("Items[]", onlyOneSession)},
-		{[]any{generated.GetSession200JSONResponse(sessionDetailOf(s, filled[[]queue.Command](), "next"))}, within("Commands[]", onlyApprovals)},
+		{[]any{generated.GetSession200JSONResponse(sessionDetailOf(s, filled[[]queue.Command](), "next"))}, within("Commands[]", onlyListed)},
 		{[]any{generated.CloseSession200JSONResponse(sessionOf(s))}, onlyOneSession},
 		{[]any{generated.ListSessionEvents200JSONResponse(eventListOf(events, "next"))}, nil},
 		{[]any{ticketResponse(filled[customer.Ticket]())}, nil},

@@ -15,7 +15,7 @@ func (s *Server) GetMe(ctx context.Context, _ generated.GetMeRequestObject) (gen
 
 func meOf(p customer.Principal) generated.Me {
 	kind := generated.UserKindPerson
-	if p.ClientID != "" {
+	if p.IsProgram() {
 		kind = generated.UserKindProgram
 	}
 	return generated.Me{

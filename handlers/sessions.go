@@ -120,7 +120,7 @@ func sessionOf(s session.Session) generated.Session {
 // commands. The argument next is the cursor of the second page, or empty if there is none.
 func sessionDetailOf(s session.Session, commands []queue.Command, next string) generated.Session {
 	detail := sessionOf(s)
-	detail.Commands = convert(commands, commandOf)
+	detail.Commands = convert(commands, listedCommandOf)
 	detail.CommandsTruncated, detail.NextCursor = next != "", next
 	return detail
 }

@@ -49,7 +49,7 @@ func (h repeatsHandler) WithGroup(name string) slog.Handler {
 	return repeatsHandler{h.Handler.WithGroup(name), h.repeats}
 }
 
-// kind is what equal lines have in common. The zero kind stands for all lines beyond maxKinds.
+// kind holds the properties that equal lines share. The zero kind stands for all lines beyond maxKinds.
 type kind struct {
 	level                                    slog.Level
 	message, operation, code, reason, socket string

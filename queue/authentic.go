@@ -94,7 +94,7 @@ func (q *Queue) verifyProposal(r record, s state) error {
 		return errChanged
 	}
 	err := q.key.check(s.MAC, r.proposed(s, s.ApproveBy != 0)...)
-	if errors.Is(err, errOtherKey) {
+	if err == nil && isStatement(r.body) || errors.Is(err, errOtherKey) {
 		return verifyDigest(r, s)
 	}
 	return err
@@ -102,6 +102,9 @@ func (q *Queue) verifyProposal(r record, s state) error {
 
 // verifyDigest returns errChanged if the record has a digest of another command.
 func verifyDigest(r record, s state) error {
+	if isStatement(r.body) {
+		return verifyStatement(r, s)
+	}
 	if s.Digest == "" {
 		return nil
 	}

@@ -78,10 +78,13 @@ func setParameters(raw string) func(w *watched, id string) {
 // execute something else, or otherwise, than what was proposed.
 func tamperings() map[string]func(w *watched, id string) {
 	return map[string]func(w *watched, id string){
-		"parameters":      setParameters(`{"host":"evil.example"}`),
-		"a second member": setParameters(`{"host":"evil.example","host":"example.com"}`),
-		"spelling":        setParameters(`{ "host":"example.com"}`),
-		"no JSON":         func(w *watched, id string) { w.overwriteField(id+":body", "{garbage") },
+		"parameters":           setParameters(`{"host":"evil.example"}`),
+		"a second member":      setParameters(`{"host":"evil.example","host":"example.com"}`),
+		"spelling":             setParameters(`{ "host":"example.com"}`),
+		"statement":            editStatement(`example.com`, `evil.example`),
+		"space in it":          editStatement(`"maxAttempts":`, `"maxAttempts": `),
+		"statement and digest": withDigest(editStatement(`example.com`, `evil.example`)),
+		"no JSON":              func(w *watched, id string) { w.overwriteField(id+":body", "{garbage") },
 		"type": func(w *watched, id string) {
 			w.overwriteField(id+":body", `{"type":"power.off","parameters":{"host":"example.com"}}`)
 		},
@@ -373,6 +376,33 @@ func TestRetry_RefusesChangedRecord(t *testing.T) {
 	})
 }
 
+// editStatement returns a change of the stored statement of a command.
+func editStatement(old, changed string) func(w *watched, id string) {
+	return func(w *watched, id string) {
+		edited := strings.Replace(w.body(id), old, changed, 1)
+		require.NotEqual(w.t, w.body(id), edited)
+		w.overwriteField(id+":body", edited)
+	}
+}
+
+// withDigest returns a change that also sets the digest of the changed statement.
+func withDigest(change func(w *watched, id string)) func(w *watched, id string) {
+	return func(w *watched, id string) {
+		change(w, id)
+		setField("digest", sha256Hex([]byte(w.body(id))))(w, id)
+	}
+}
+
+// dropStatement changes the record of a command to one of an earlier release, which has no statement.
+func (f *fixture) dropStatement(c queue.Command) {
+	f.t.Helper()
+	c.Statement = nil
+	digest, err := queue.Digest(c)
+	require.NoError(f.t, err)
+	f.editState(c.ID, func(state map[string]any) { state["digest"] = digest })
+	f.overwriteField(c.ID+":body", `{"type":"`+c.Type+`","parameters":`+string(c.Parameters)+`}`)
+}
+
 // TestClaim_RecordOfOlderReleaseIsHandedOut claims records as earlier releases have written
 // them: without a MAC, and without a digest.
 func TestClaim_RecordOfOlderReleaseIsHandedOut(t *testing.T) {
@@ -389,6 +419,7 @@ func TestClaim_RecordOfOlderReleaseIsHandedOut(t *testing.T) {
 		for what, age := range older {
 			for _, commandType := range []string{auto, review} {
 				c := w.propose(commandType)
+				w.dropStatement(c)
 				w.editState(c.ID, age)
 				if commandType == review {
 					w.approve(c)
@@ -404,6 +435,7 @@ func TestClaim_RecordOfOlderReleaseIsHandedOut(t *testing.T) {
 		require.Empty(t, w.violations())
 
 		c := w.propose(auto)
+		w.dropStatement(c)
 		w.editState(c.ID, older["without a MAC"])
 		setParameters(`{"host":"evil.example"}`)(w, c.ID)
 		require.Empty(t, w.claim(), "the digest of an older record is compared")

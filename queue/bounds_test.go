@@ -91,8 +91,8 @@ func TestList_OmitsResultsAndLargeParameters(t *testing.T) {
 		require.Equal(t, []bool{true, false}, []bool{listed[0].ParametersOmitted, listed[1].ParametersOmitted})
 		require.Equal(t, `{}`, string(listed[0].Parameters))
 		require.Equal(t, small, listed[1])
-		listed[0].Parameters, listed[0].ParametersOmitted = large.Parameters, false
-		require.Equal(t, large, listed[0], "a list leaves out more than the parameters")
+		listed[0].Parameters, listed[0].ParametersOmitted, listed[0].Statement = large.Parameters, false, large.Statement
+		require.Equal(t, large, listed[0], "a list leaves out more than the parameters and the statement")
 
 		f.approve(large)
 		f.submitResult(f.claimOne(), queue.Succeeded)

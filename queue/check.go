@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,8 +49,8 @@ func (q *Queue) CheckInbox(ctx context.Context, tenant string) (found []store.Vi
 	return found, err
 }
 
-// checkStates checks the states of the commands of a device. It reads the timeline after the
-// states, so that the timeline has the events of all that the states show.
+// checkStates checks the states of the commands of a device, and the statements that they have. It reads
+// the timeline after the states, so that the timeline has the events of all that the states show.
 func (q *Queue) checkStates(ctx context.Context, d store.Device) ([]store.Violation, error) {
 	states := map[string]state{}
 	err := q.eachState(ctx, d, func(id, raw string) {
@@ -66,9 +68,37 @@ func (q *Queue) checkStates(ctx context.Context, d store.Device) ([]store.Violat
 	if err != nil {
 		return nil, fmt.Errorf("reading the timeline of a device: %w", err)
 	}
-	var found []store.Violation
+	found, err := q.checkStatements(ctx, d, states)
 	for id, s := range states {
 		found = append(found, s.violations(d, id, told)...)
+	}
+	return found, err
+}
+
+// checkStatements compares the statements of commands with their digests and their states. What they
+// compare never changes during the life of a command.
+func (q *Queue) checkStatements(ctx context.Context, d store.Device, states map[string]state) (found []store.Violation, err error) {
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(states)), listBatch) {
+		fields := make([]string, len(ids))
+		for i, id := range ids {
+			fields[i] = id + ":body"
+		}
+		var bodies store.Reply
+		err := q.store.Do(ctx, "check_statements", func(ctx context.Context, c store.Client) (err error) {
+			bodies, err = c.HMGet(ctx, d.CommandsKey(), fields...).Result()
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the statements of a device: %w", err)
+		}
+		for i, id := range ids {
+			r := record{tenant: d.Tenant, deviceID: d.ID, id: id, body: bodies.String(i)}
+			if isStatement(r.body) && verifyStatement(r, states[id]) != nil {
+				found = append(found, store.Violation{
+					Invariant: ApprovedIsWhatRuns, Damage: "statement, digest and state do not agree", ID: id, Device: d.ID,
+				})
+			}
+		}
 	}
 	return found, nil
 }

@@ -41,6 +41,10 @@ type Command struct {
 	DeviceID string
 	Digest   string // digest that a user approves; see the function Digest
 
+	// Statement is the complete description of the command, as it was stored at the proposal. It is
+	// empty for a command without one, and if Parameters are omitted.
+	Statement json.RawMessage
+
 	Status          Status
 	Attempt         int // number of claims, excluding released ones
 	CreatedAt       time.Time
@@ -144,6 +148,14 @@ type body struct {
 	Omitted bool `json:"omitted,omitempty"`
 }
 
+// storedBody is a body as it is read: also the members of a statement that a Command has.
+type storedBody struct {
+	body
+	Stated struct {
+		Kind string `json:"kind"`
+	} `json:"proposer"`
+}
+
 // record is a command as it is stored. Its result is empty until the device submits one.
 type record struct {
 	tenant, deviceID, id string
@@ -161,12 +173,15 @@ func (r record) decode() (Command, error) {
 
 // command decodes the body and the result and joins them with the decoded state.
 func (r record) command(s state) (Command, error) {
-	var b body
+	var b storedBody
 	if err := json.Unmarshal([]byte(r.body), &b); err != nil {
 		return Command{}, fmt.Errorf("decoding the body of a command: %w", err)
 	}
-	c := Command{ID: r.id, DeviceID: r.deviceID, Proposal: s.proposal(b)}
-	c.Tenant, c.ParametersOmitted = r.tenant, b.Omitted
+	c := Command{ID: r.id, DeviceID: r.deviceID, Proposal: s.proposal(b.body)}
+	c.Tenant, c.ParametersOmitted, c.ByProgram = r.tenant, b.Omitted, b.Stated.Kind == kindProgram
+	if isStatement(r.body) {
+		c.Statement = json.RawMessage(r.body)
+	}
 	s.apply(&c)
 	if r.result != "" {
 		c.Result = new(Result)
@@ -178,7 +193,7 @@ func (r record) command(s state) (Command, error) {
 	if c.OtherResult, err = decodeOther(r.other); err != nil {
 		return Command{}, err
 	}
-	err = setDigest(&c, s, b)
+	err = setDigest(&c, s, b.body)
 	return c, err
 }
 
@@ -205,7 +220,7 @@ func (r record) listed() (Command, error) {
 	}
 	c, err := r.command(s)
 	if len(c.Parameters) > maxListedParameters {
-		c.Parameters, c.ParametersOmitted = noParameters, true
+		c.Parameters, c.ParametersOmitted, c.Statement = noParameters, true, nil
 	}
 	c.ResultOmitted = s.Result != ""
 	return c, err

@@ -11,12 +11,15 @@ import (
 )
 
 // Digest returns the digest by which a user approves a command. It is the SHA-256, in
-// hexadecimal, of the canonical JSON of tenant, device, type, parameters, maxAttempts and
+// hexadecimal, of the statement. A command without a statement has that of the canonical JSON of tenant, device, type, parameters, maxAttempts and
 // deliverBy (in Unix milliseconds). Canonical JSON has no spaces, its keys are sorted by their
 // bytes, and its numbers keep all digits. Its strings escape only quotes, backslashes, control
 // characters, U+2028 and U+2029. The digest of a command never changes, because these fields
 // never change.
 func Digest(c Command) (string, error) {
+	if len(c.Statement) > 0 {
+		return statementDigest(c.Statement), nil
+	}
 	parameters, err := canonical(c.Parameters)
 	if err != nil {
 		return "", fmt.Errorf("digesting the parameters: %w", err)

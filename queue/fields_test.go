@@ -18,6 +18,7 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 	t.Parallel()
 	ofRequest := map[string]string{
 		"UserID":         "the user who retries proposes the new command",
+		"ByProgram":      "the user who retries may act without a client",
 		"RequestID":      "the new command belongs to the request that retries",
 		"Traceparent":    "so it does to its trace",
 		"Reason":         "the retry has a reason of its own",
@@ -79,7 +80,7 @@ func TestCommand_EveryFieldIsFilled(t *testing.T) {
 	f := newFixture(t, storetest.Redis(t))
 	first := f.cancel(f.propose(review))
 	retry := retryOf(first)
-	retry.Traceparent = traceparent
+	retry.ByProgram, retry.Traceparent = true, traceparent
 	retried, err := f.queue.Retry(t.Context(), retry)
 	require.NoError(t, err)
 	f.approve(retried)

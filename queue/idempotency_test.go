@@ -78,7 +78,7 @@ func TestPropose_AnswerOfEarlierReleaseIsRepeated(t *testing.T) {
 		first := f.propose(auto, proposalKey("k"))
 		key := store.IdempotencyKeys(f.device.Tenant, "k")[0]
 		f.do(func(ctx context.Context, c store.Client) error {
-			kept, content := c.Get(ctx, key).Val(), c.HGet(ctx, f.device.CommandsKey(), first.ID+":body").Val()
+			kept, content := c.Get(ctx, key).Val(), `{"type":"`+auto+`","parameters":{"host":"example.com"}}`
 			request, err := json.Marshal([]any{"propose", first.SessionID, content, first.Priority, first.MaxAttempts, first.DeliverWithin})
 			require.NoError(t, err)
 			return c.Set(ctx, key, store.DigestOf(string(request))+kept[strings.IndexByte(kept, '{'):], longLease).Err()

@@ -262,7 +262,8 @@ func TestModelTime_RoundsDown(t *testing.T) {
 
 // elapseScript subtracts a span from every stored time of a device. The scripts then behave as
 // if the span had passed. The test cannot set the clock of Redis itself. The digest and the MAC
-// of a command, which cover its deadline, are removed, as in a record of an older release.
+// of a command and its statement, which cover its deadline, are removed, as in a record of an older
+// release.
 //
 //	KEYS[1-13]   the device's key set
 //	KEYS[14...]  the records of its sessions, then keys with a time to live
@@ -289,6 +290,9 @@ for i = 1, #all, 2 do
     c.digest, c.mac = nil, nil
     if c.approval then c.approval.mac = nil subtract(c.approval, { 'at' }) end
     for _, h in ipairs(c.history or {}) do subtract(h, { 'claimed', 'ended' }) end
+    local b = cjson.decode(redis.call('HGET', KEYS[2], all[i] .. ':body'))
+    b = { type = b.type, parameters = b.parameters, reason = b.reason, retryOf = b.retryOf }
+    redis.call('HSET', KEYS[2], all[i] .. ':body', cjson.encode(b))
     redis.call('HSET', KEYS[2], all[i], (c.packed and cmsgpack.pack or cjson.encode)(c))
   end
 end

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -49,14 +51,23 @@ func ParsePolicy(text string) (Policy, error) {
 }
 
 // Mode returns the mode of a type of command.
-func (p Policy) Mode(commandType string) Mode {
+func (p Policy) Mode(commandType string) Mode { return p.ruleOf(commandType).Mode }
+
+// ruleOf returns the rule that applies to a type of command. Its pattern is empty if no rule matches.
+func (p Policy) ruleOf(commandType string) Rule {
 	for _, rule := range p {
 		prefix, open := strings.CutSuffix(rule.Pattern, "*")
 		if rule.Pattern == commandType || open && strings.HasPrefix(commandType, prefix) {
-			return rule.Mode
+			return rule
 		}
 	}
-	return Review
+	return Rule{Mode: Review}
+}
+
+// Version identifies the rules: instances with the same rules have the same version.
+func (p Policy) Version() string {
+	sum := sha256.Sum256([]byte(p.String()))
+	return hex.EncodeToString(sum[:6])
 }
 
 // String returns the rules in the form that ParsePolicy parses.

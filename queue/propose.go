@@ -25,6 +25,7 @@ type Proposal struct {
 	SessionID string
 	UserID    string // id of the user who proposes
 	Names     fieldgate.Names
+	ByProgram bool   // an OAuth client acts for the user; kept only in a statement
 	RequestID string // the X-Request-ID of the proposal
 
 	// Traceparent is the span of the proposal (W3C Trace Context). It is kept with the command and in
@@ -65,7 +66,7 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 }
 
 // proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if
-// that time is not recent.
+// that time is not recent, or if the device was renamed meanwhile.
 func (q *Queue) proposeNow(ctx context.Context, p Proposal, mode Mode) (c Command, err error) {
 	device, now, found := q.recallNow(p.Tenant, p.SessionID)
 	if !found {
@@ -73,11 +74,16 @@ func (q *Queue) proposeNow(ctx context.Context, p Proposal, mode Mode) (c Comman
 			return Command{}, err
 		}
 	}
-	return q.proposeAt(ctx, p, mode, device, now)
+	c, err = q.proposeAt(ctx, p, mode, device, now)
+	if errors.Is(err, refusal.Stale) {
+		q.identities.Forget(device.ID)
+	}
+	return c, err
 }
 
 // maxTries is the maximum number of tries of a proposal. A try fails if the store's clock jumps
-// between the read of the clock and the script, for example in a failover. The clocks of a
+// between the read of the clock and the script, for example in a failover, or if the device is not
+// called any more what this instance remembers. The clocks of a
 // cluster's nodes may differ by less than RECENT_MS of propose.lua.
 const maxTries = 3
 
@@ -88,7 +94,11 @@ var errClock = &fieldgate.Error{
 // proposeAt creates a command. The argument proposedAt is the time of the proposal by the
 // store's clock. The error is refusal.Stale if that time is not recent.
 func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, proposedAt time.Time) (Command, error) {
-	keys, args, err := q.proposeArgs(p, mode, device, proposedAt)
+	identity, err := q.identify(ctx, device)
+	if err != nil {
+		return Command{}, err
+	}
+	keys, args, err := q.proposeArgs(p, mode, device, identity, proposedAt)
 	if err != nil {
 		return Command{}, err
 	}
@@ -135,37 +145,52 @@ var errParameters = &fieldgate.Error{
 }
 
 // proposeArgs returns the KEYS and ARGV of propose.lua.
-func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.Time) (keys []string, args []any, err error) {
+func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, as identity, at time.Time) (keys []string, args []any, err error) {
 	content, head, err := encodeBody(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	deliverBy := at.UnixMilli() + p.DeliverWithin.Milliseconds()
-	digest, err := Digest(Command{Proposal: p, DeviceID: device.ID, DeliverBy: time.UnixMilli(deliverBy)})
+	id := store.NewID(store.KindCommand, store.PartitionOf(p.Tenant))
+	deliverBy := time.UnixMilli(at.UnixMilli() + p.DeliverWithin.Milliseconds())
+	stored, digest, err := q.describe(p, id, device, as, content, deliverBy)
 	if err != nil {
 		return nil, nil, err
 	}
-	requestHash, earlier, err := fingerprints(p.UserID, "propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin)
+	request := []any{"propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin}
+	if p.ByProgram {
+		request = append(request, kindProgram)
+	}
+	requestHash, earlier, err := fingerprints(p.UserID, request...)
 	if err != nil {
 		return nil, nil, err
 	}
 	keys = append(device.Keys(), store.SessionKey(p.SessionID))
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
-	id := store.NewID(store.KindCommand, store.PartitionOf(p.Tenant))
 	fixed := state{
-		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy, Digest: digest,
+		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy.UnixMilli(), Digest: digest,
 	}
-	mac := q.key.mac(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(content)}.proposed(fixed, mode == Review)...)
+	mac := q.key.mac(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(stored)}.proposed(fixed, mode == Review)...)
 	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).WithNames(p.Names).Args(
-		id, p.SessionID, content, p.Priority, p.MaxAttempts, string(mode),
+		id, p.SessionID, stored, p.Priority, p.MaxAttempts, string(mode),
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
 		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes, earlier, mac, p.RetryOf,
-		q.store.PacksStates(), p.Traceparent,
+		q.store.PacksStates(), p.Traceparent, q.store.KeepsStatements(), as.revision, as.epoch,
 	), nil
 }
 
-// encodeBody returns the stored body of a proposal, and its head. Lists read the head, which is
+// describe returns the body of the record of a command, and the digest by which it is approved. The
+// body is the statement, or content in a store that instances of earlier versions may use.
+func (q *Queue) describe(p Proposal, id string, device store.Device, as identity, content []byte, deliverBy time.Time) (stored []byte, digest string, err error) {
+	if !q.store.KeepsStatements() {
+		digest, err = Digest(Command{Proposal: p, DeviceID: device.ID, DeliverBy: deliverBy})
+		return content, digest, err
+	}
+	stored, err = q.encodeStatement(p, id, as, deliverBy)
+	return stored, statementDigest(stored), err
+}
+
+// encodeBody returns the body of a proposal without a statement, and its head. Lists read the head, which is
 // the body without the parameters. It is empty if the parameters are small enough for a list.
 func encodeBody(p Proposal) (content, head []byte, err error) {
 	b := body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf}
@@ -184,6 +209,7 @@ type Retry struct {
 	CommandID      string
 	UserID         string // id of the user who proposes the new command
 	Names          fieldgate.Names
+	ByProgram      bool // an OAuth client acts for the user
 	RequestID      string
 	Traceparent    string // as that of a Proposal
 	Reason         string
@@ -208,7 +234,8 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
 	p := old.Proposal
-	p.UserID, p.Names, p.RequestID, p.Traceparent, p.Reason = r.UserID, r.Names, r.RequestID, r.Traceparent, r.Reason
+	p.UserID, p.Names, p.ByProgram, p.RequestID, p.Reason = r.UserID, r.Names, r.ByProgram, r.RequestID, r.Reason
+	p.Traceparent = r.Traceparent
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
 }

@@ -124,6 +124,9 @@ type Queue struct {
 	located *recent.Map[store.Device] // the devices of sessions; see recall
 	clock   *storeClock
 	log     *slog.Logger
+
+	identities    *recent.Map[identity] // by the id of the device; see identify
+	policyVersion string
 }
 
 // New returns a queue that keeps its commands in cfg.Store.
@@ -145,6 +148,7 @@ func New(cfg Config) *Queue {
 	return &Queue{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, key: newRecordKey(cfg.RecordKey, cfg.RecordKeyRequired),
 		waiters: newWaiters(cfg.MaxWaiting), metrics: newMetrics(cfg.Registerer), located: newLocated(), clock: new(storeClock),
+		identities: newIdentities(), policyVersion: cfg.Policy.Version(),
 	}
 }
 

@@ -23,11 +23,14 @@ const canaryKey = "fg:canary"
 
 // Schema is the newest version of the format of the data that this program reads. It is raised by a
 // change that instances of earlier versions would misread. In schema 2, states of commands and events
-// are packed. A store gets a later schema when no instance of an earlier version uses it any more.
-const Schema = 2
+// are packed. In schema 3, commands have statements. A store gets a later schema when no instance of an earlier version uses it any more.
+const Schema = 3
 
 // firstSchema is the schema of a store that was written before stores recorded one.
 const firstSchema = 1
+
+// statementSchema is the first schema in which commands have statements.
+const statementSchema = 3
 
 // fieldCanary is the field of metaKey which records when the canary was first written.
 const fieldCanary = "canary"
@@ -78,6 +81,7 @@ func (s *Store) checkMeta(ctx context.Context, sets []*Scripts) error {
 	if err := s.setHashKey(stored); err != nil {
 		return err
 	}
+	s.statements = stored.leastReader() >= statementSchema
 	s.packs = !s.Embedded() && stored.leastReader() > firstSchema
 	if len(found) == 0 && !s.Embedded() {
 		s.log.Warn("created a new store: it holds no devices and no commands", "storeId", stored["store_id"])
@@ -164,6 +168,10 @@ func (m meta) leastReader() int {
 // PacksStates reports whether the states of new commands, and events, are packed: every program that may use the
 // store reads them, and the server has MessagePack, which the embedded one lacks.
 func (s *Store) PacksStates() bool { return s.packs }
+
+// KeepsStatements reports whether new commands have statements: every program that may use the store
+// reads them.
+func (s *Store) KeepsStatements() bool { return s.statements }
 
 // RaiseSchema records that every program which uses the store reads the schema of this one. Programs
 // of earlier versions refuse the store from then on. Instances write the formats of the schema after

@@ -69,14 +69,14 @@ func TestConnect_DevelopmentRefusesProduction(t *testing.T) {
 func TestConnect_RefusesLaterSchema(t *testing.T) {
 	t.Parallel()
 	server := storetest.Start(t)
-	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", "256", "schema", "4", "reader", "3").Err())
+	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "partitions", "256", "schema", "5", "reader", "4").Err())
 	_, err := connectLogged(t, server.URL())
-	require.ErrorContains(t, err, "the store has data of schema 4, and this program reads schema 2")
+	require.ErrorContains(t, err, "the store has data of schema 5, and this program reads schema 3")
 
 	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", "1").Err())
 	_, err = connectLogged(t, server.URL())
 	require.NoError(t, err, "data of a later schema that this program can read")
-	require.Equal(t, "4", server.Client(t).HGet(t.Context(), "fg:meta", "schema").Val())
+	require.Equal(t, "5", server.Client(t).HGet(t.Context(), "fg:meta", "schema").Val())
 }
 
 // TestConnect_InterruptedCreationKeepsSchema continues the creation of a store of which an instance has
@@ -88,7 +88,7 @@ func TestConnect_InterruptedCreationKeepsSchema(t *testing.T) {
 	require.NoError(t, server.Client(t).HSet(t.Context(), "fg:meta", "reader", store.Schema).Err())
 	_, err := connectLogged(t, server.URL())
 	require.NoError(t, err)
-	require.Equal(t, []any{"2", "2"}, fields())
+	require.Equal(t, []any{"3", "3"}, fields())
 
 	require.NoError(t, server.Client(t).HDel(t.Context(), "fg:meta", "schema", "reader").Err())
 	_, err = connectLogged(t, server.URL())
@@ -110,7 +110,7 @@ func TestConnect_CreatesSchemaInOneStep(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Equal(t, []any{"2", "2"}, server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val())
+	require.Equal(t, []any{"3", "3"}, server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val())
 }
 
 // TestConnect_RefusesStoreThatLosesScriptWrites restarts Redis with the default user off in its

@@ -148,6 +148,7 @@ type Store struct {
 	replied     atomic.Int64 // time of the last reply of the server, in Unix nanoseconds
 	hashKey     []byte
 	packs       bool // the states of new commands, and events, are packed
+	statements  bool // new commands have statements
 	functions   functions
 	dialer      dialer // opens the connections of client and reads
 	close       func() error

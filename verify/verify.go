@@ -79,7 +79,7 @@ func (r Report) Found() (n int) {
 // about transitions: no record shows afterwards which token wrote it.
 func Invariants() []store.Invariant {
 	return []store.Invariant{
-		store.NothingLost, store.NothingForgotten, queue.NoDoubleLease, queue.NoUnapprovedClaim, queue.FinishedIsFinal,
+		store.NothingLost, store.NothingForgotten, queue.NoDoubleLease, queue.NoUnapprovedClaim, queue.ApprovedIsWhatRuns, queue.FinishedIsFinal,
 		queue.AttemptsBounded, queue.ExecutionCapped, queue.FIFOWithinPriority, queue.CancelIsHeard, queue.EverythingIsTold,
 		session.OneSession, device.IsListed, quota.CountsMatch,
 	}

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -73,6 +74,14 @@ var plants = map[string]struct {
 	"a claimed command without an approval": {func(ctx context.Context, c redis.Pipeliner, p planted) {
 		p.edit(ctx, c, p.claimed, func(state map[string]any) { state["approve_by"] = never })
 	}, []store.Invariant{queue.NoUnapprovedClaim}},
+	"a statement that was changed": {func(ctx context.Context, c redis.Pipeliner, p planted) {
+		field := p.queued + ":body"
+		statement := p.site.server.Client(p.t).HGet(ctx, p.device.CommandsKey(), field).Val()
+		c.HSet(ctx, p.device.CommandsKey(), field, strings.Replace(statement, "example.com", "evil.example", 1))
+	}, []store.Invariant{queue.ApprovedIsWhatRuns}},
+	"a command that may run more often than its statement says": {func(ctx context.Context, c redis.Pipeliner, p planted) {
+		p.edit(ctx, c, p.queued, func(state map[string]any) { state["max"] = 9 })
+	}, []store.Invariant{queue.ApprovedIsWhatRuns}},
 	"a finished command that has a lease": {func(ctx context.Context, c redis.Pipeliner, p planted) {
 		c.ZAdd(ctx, p.device.AliveKeys()[2], redis.Z{Score: never, Member: p.succeeded})
 	}, []store.Invariant{queue.FinishedIsFinal}},

@@ -1,7 +1,6 @@
 package manifests_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -57,13 +56,15 @@ func TestCompose_RunsACommand(t *testing.T) {
 		return command.Status == "succeeded"
 	}, time.Minute, 50*time.Millisecond, "the agent did not run the command")
 
+	before := len(m.haproxy.out.String())
 	m.redis.stop(t, syscall.SIGKILL)
-	m.waitFor(t, "/readyz", http.StatusServiceUnavailable)
 	require.Eventually(t, func() bool {
-		response, body := m.do(t, "/api/v1/customer/devices", "")
-		return response.StatusCode == http.StatusServiceUnavailable && strings.Contains(body, "store_unavailable") &&
-			response.Header.Get("Retry-After") != ""
-	}, time.Minute, 50*time.Millisecond, "HAProxy does not pass on the refusal of a gateway")
+		return strings.Contains(m.haproxy.out.String()[before:], "backend ready has no server available")
+	}, time.Minute, 50*time.Millisecond, "HAProxy does not see that no gateway is ready")
+	response, body := m.do(t, "/api/v1/customer/devices", "")
+	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	require.Contains(t, body, "store_unavailable", "HAProxy does not pass on the refusal of a gateway")
+	require.NotEmpty(t, response.Header.Get("Retry-After"))
 }
 
 // machine runs the services of the project, each at an address of its own on the loopback interface.
@@ -74,7 +75,8 @@ type machine struct {
 	public  string            // address of HAProxy
 	client  *http.Client
 	token   string
-	redis   *process
+
+	redis, haproxy *process
 }
 
 // startProject starts all services but the agent.
@@ -100,7 +102,7 @@ func startProject(t *testing.T) *machine {
 		start(t, m.environ(env), filepath.Join(program, "fieldgate"), "serve")
 	}
 	haproxy := m.write(t, "haproxy.cfg", strings.NewReplacer("bind :8443", "bind "+m.public), "")
-	start(t, nil, "haproxy", "-db", "-f", haproxy)
+	m.haproxy = start(t, nil, "haproxy", "-db", "-f", haproxy)
 	m.client = m.newClient(t)
 	m.token = strings.TrimSpace(run(t, filepath.Join(dir, "token.sh"), "alice", "admin"))
 	return m
@@ -198,7 +200,28 @@ func (m *machine) waitFor(t testing.TB, path string, status int) {
 // process is a running program.
 type process struct {
 	cmd  *exec.Cmd
+	out  output
 	once sync.Once
+}
+
+// output collects what a program prints, and can be read while it runs.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write appends to the output.
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(text)
+}
+
+// String returns the output so far.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // start starts a program, and ends it with the test. If the test fails, it prints
@@ -206,14 +229,14 @@ type process struct {
 func start(t testing.TB, environ []string, program string, arguments ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(program, arguments...)}
-	var out bytes.Buffer
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, &out, &out
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = environ, &p.out, &p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(t, p.cmd.Start())
 	t.Cleanup(func() {
 		p.stop(t, syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("%s %v\n%s", program, arguments, out.Bytes()[max(0, out.Len()-4096):])
+			out := p.out.String()
+			t.Logf("%s %v\n%s", program, arguments, out[max(0, len(out)-4096):])
 		}
 	})
 	return p

@@ -139,6 +139,43 @@ func ExampleDeviceClient_Release() {
 	// Output: the command is queued
 }
 
+// ExampleClaimedCommand_AsStated shows a device without the agent. It runs what the statement of a command
+// says, and not the copy beside it.
+func ExampleClaimedCommand_AsStated() {
+	ctx := context.Background()
+	device := exampleDevice()
+	commands, err := device.Claim(ctx, fieldgate.ClaimRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, claimed := range commands {
+		command, err := claimed.AsStated("dev_7k01jd3qc9a5h7v2j8w4e6b0t1xm")
+		switch {
+		case errors.Is(err, fieldgate.ErrStatementVersion):
+			fmt.Println("update the firmware")
+		case err != nil:
+			fmt.Println("not run:", err) // and submit a result with the status failed
+		default:
+			fmt.Println("executing", command.Type)
+		}
+	}
+	// Output: executing service.restart
+}
+
+func ExampleParseStatement() {
+	const encoded = "eyJjb21tYW5kIjoiY21kXzEiLCJkZXZpY2UiOnsiaWQiOiJkZXZfMSIsIm5hbWUiOiJQdW1wIDkifSwibWF4QXR0ZW1wdHMiOjEs" +
+		"InBhcmFtZXRlcnMiOnt9LCJwb2xpY3kiOnt9LCJwcm9wb3NlciI6eyJpZCI6ImFsaWNlIiwia2luZCI6InBlcnNvbiJ9LCJ2ZXJzaW9uIjoxfQ"
+	statement, err := fieldgate.ParseStatement(encoded)
+	if err != nil {
+		return
+	}
+	fmt.Println(statement.Device.Name, statement.Proposer.ID, statement.MaxAttempts)
+	fmt.Println(statement.Digest[:32])
+	// Output:
+	// Pump 9 alice 1
+	// e2de9a03774853440def1002a590dde2
+}
+
 // ExampleDeviceClient_Connect shows a device that claims when OnCommands is called. OnCommands
 // is also called after each reconnect. The device thus finds the commands that arrived while it
 // was not connected.

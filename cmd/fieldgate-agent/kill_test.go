@@ -34,21 +34,21 @@ func TestKill_AgentRunsNothingTwiceAndSubmitsEveryResult(t *testing.T) {
 	t.Parallel()
 	b := newTestbed(t, gatewaytest.Start(t))
 	b.writeScript(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, b.runLog()))
-	proposed := map[string]client.Command{}
+	var proposed []client.Command
 	a := b.start(t, shortLease)
 	for i := range kills(t) {
 		name := fmt.Sprintf("work-%d", i)
 		pause := strconv.Itoa(rand.IntN(10))
-		proposed[name] = b.Propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}})
+		proposed = append(proposed, b.Propose(t, "remediation.run_script", map[string]any{"name": "note", "args": []string{name, pause}}))
 		<-time.After(rand.N(120 * time.Millisecond)) // a random time between the claim and the result
 		a.kill()
 		a = b.start(t, shortLease)
 	}
 	counts := map[client.CommandStatus]int{}
-	for name, command := range proposed {
-		ended := b.Await(t, command.ID)
+	for i := range proposed {
+		ended := b.Await(t, proposed[i].ID) // in the order in which they run
 		counts[ended.Status]++
-		b.requireConsistent(t, name, ended)
+		b.requireConsistent(t, fmt.Sprintf("work-%d", i), ended)
 	}
 	t.Logf("%d kills: %v", len(proposed), counts)
 }

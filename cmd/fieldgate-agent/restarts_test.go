@@ -27,18 +27,17 @@ func TestKill_AgentGatewayOrRedisRunsNothingTwice(t *testing.T) {
 	d := newDeployment(t)
 	d.writeScript(t, "note", fmt.Sprintf(`echo "$1" >> %q; sleep 0.0$2; echo "did $1"`, d.runLog()))
 	d.agent = d.start(t, shortLease)
-	commands := map[string]client.Command{}
+	var commands []client.Command
 	for i := range kills(t) {
-		name := fmt.Sprintf("work-%d", i)
-		commands[name] = d.proposeUntilAccepted(t, name)
+		commands = append(commands, d.proposeUntilAccepted(t, fmt.Sprintf("work-%d", i)))
 		wait(mathrand.N(120 * time.Millisecond)) // a random time between the claim and the result
 		d.restartRandom(t)
 	}
 	counts := map[client.CommandStatus]int{}
-	for name, command := range commands {
-		ended := d.awaitThroughRestarts(t, command.ID)
+	for i := range commands {
+		ended := d.awaitThroughRestarts(t, commands[i].ID) // in the order in which they run
 		counts[ended.Status]++
-		d.requireConsistent(t, name, ended)
+		d.requireConsistent(t, fmt.Sprintf("work-%d", i), ended)
 	}
 	t.Logf("%d commands: %v, %v", len(commands), d.restarts, counts)
 }

@@ -33,7 +33,7 @@ func TestLogSettings_MasksSecrets(t *testing.T) {
 	}
 }
 
-// TestLogSettings_MasksEachSecretSetting gives each setting that can be read from a file a value that
+// TestLogSettings_MasksEachSecretSetting sets each setting that can be read from a file to a value that
 // is no URL.
 func TestLogSettings_MasksEachSecretSetting(t *testing.T) {
 	t.Parallel()

@@ -6,12 +6,13 @@
 -- Returns {"ok", events, now, {field, value...} of the device's record}
 -- Refuses with device_not_found, device_decommissioned
 -- Guarantees that the device gets the commands that were held. If another of its instances acts
--- again, that is a new conflict. If the device has none, the script changes nothing.
+-- again, that is a new conflict. If the device has none, or none of the instance, the script changes nothing.
 --@include store/base
 --@include store/device
 --@include store/event
 --@include store/reply
 --@include in_service
+--@include instances
 local device = device_at(1, 1)
 local reason, keep = ARGV[6], ARGV[7]
 local now = clock()
@@ -21,7 +22,8 @@ if refused then
   return refused
 end
 local current, conflict = read_fields(device.record, 'instance', 'conflict')
-if conflict then
+-- An instance that the conflict lacks was chosen before it began.
+if conflict and (keep == '' or find_instance(read_instances(device), keep)) then
   keep = present(keep) or current or ''
   redis.call('HSET', device.record, 'instance', keep)
   redis.call('HDEL', device.record, 'conflict')

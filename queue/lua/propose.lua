@@ -26,10 +26,13 @@
 -- ARGV[25]     id of the command that this one repeats; empty if it repeats none
 -- ARGV[26]     "1" to pack the state of the command
 -- ARGV[27]     traceparent that is kept with the command; empty if it belongs to no recorded trace
+-- ARGV[28]     "1" if the body is a statement
+-- ARGV[29..30] revision and epoch of the device's record that the statement describes; may be empty
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full; with quota_exceeded, the quota and its limit; or with stale if
---       ARGV[17] is not recent, for example after a failover to a store with another clock
+--       ARGV[17] is not recent, for example after a failover to a store with another clock, or if the
+--       statement describes an earlier revision of the device
 -- Guarantees that a claim cannot find a command under review, and that a repeated request
 -- creates no second command unless the first was deleted. The digest and the MAC cover
 -- deliver_by, so that a changed deadline is found.
@@ -48,11 +51,18 @@ local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(AR
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local max_ready, max_pending, max_bytes, earlier, mac = ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
 local retry_of, packed, trace = ARGV[25], ARGV[26] == '1', ARGV[27]
+local is_stated, revision, epoch = ARGV[28] == '1', ARGV[29], ARGV[30]
 local now = clock()
 
 -- RECENT_MS is the maximum difference, in ms, between the proposal time that the gateway has read
 -- and this node's clock.
 local RECENT_MS = 10000
+
+-- is_current reports whether the device's record has this revision and this epoch.
+local function is_current(revision_then, epoch_then)
+  local revision_now, epoch_now = read_fields(device.record, 'revision', 'epoch')
+  return (revision_now or '') == revision_then and (epoch_now or '') == epoch_then
+end
 
 local answer, refused = recall(memory_key, fingerprint, earlier)
 if refused then
@@ -73,6 +83,9 @@ if tenant ~= device.tenant then
 end
 if status ~= 'active' or tonumber(expires) <= now then
   return refuse('session_closed')
+end
+if is_stated and not is_current(revision, epoch) then
+  return refuse('stale')
 end
 if redis.call('ZCARD', device.ready) >= bound or (review and redis.call('ZCARD', device.pending) >= bound) then
   return refuse('device_queue_full')

@@ -42,6 +42,8 @@ func change(t testing.TB, value reflect.Value, name string) {
 		switch {
 		case value.Kind() == reflect.String:
 			value.SetString(value.String() + "x")
+		case value.Kind() == reflect.Bool:
+			value.SetBool(!value.Bool())
 		case value.CanInt():
 			value.SetInt(value.Int() + 1)
 		default:

@@ -114,7 +114,9 @@ function Console({ user, live }: { user: User; live: boolean }) {
         {view === "sessions" && (id ? <SessionPage key={id} id={id} /> : <Sessions />)}
         {view === "account" && <AccountPage />}
       </main>
-      {openDecision.value && <DecisionDialog {...openDecision.value} onClose={closeDecision} />}
+      {openDecision.value && (
+        <DecisionDialog key={String(openDecision.value.approve)} {...openDecision.value} onClose={closeDecision} />
+      )}
       <StepUpDialog />
       <p class="visually-hidden" aria-live="polite">
         {announcement.value}

@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { useFocusFallback } from "./forms.js";
 import { LiveOutput } from "./LiveOutput.js";
 import { deviceName } from "./state.js";
-import { Actor, Badge, Json, Loading, Output, Time, UserText } from "./ui.js";
+import { Actor, Badge, Fact, Json, Loading, Output, Time, UserText } from "./ui.js";
 import { useWhole } from "./whole.js";
 
 /** Shows a command with its proposal, its decision and its result. */
@@ -81,15 +81,6 @@ interface Props {
   open?: boolean;
   inSession?: boolean;
   children?: ComponentChildren;
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
 }
 
 function Decision({ of }: { of: NonNullable<Command["approval"]> }) {

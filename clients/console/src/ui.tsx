@@ -1,9 +1,9 @@
 // The components that all views share.
 import { type Command, FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
-import type { Ref } from "preact";
+import type { ComponentChildren, Ref } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { hasRole, type Role, user } from "./signin/user.js";
-import { escapeDeceptive, type Segment, segmentsOf, writeExact } from "./verbatim.js";
+import { escapeDeceptive, linesOf, type Segment, segmentsOf, splitSegments, writeExact } from "./verbatim.js";
 
 /**
  * Shows a time in the time zone of the browser, with the name of the zone. It omits the date if
@@ -28,9 +28,19 @@ export function Badge({ of }: { of: string }) {
   return <span class={`badge ${of}`}>{of.replaceAll("_", " ")}</span>;
 }
 
-/** Shows a value as JSON, complete and unchanged. */
-export function Json({ value, label }: { value: unknown; label: string }) {
-  return <Verbatim label={label} of={writeExact(value)} />;
+/** A name and a value in a list of facts. */
+export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Shows a value as JSON, complete and unchanged. If `folded`, the user unfolds the end of long lines. */
+export function Json({ value, label, folded }: { value: unknown; label: string; folded?: boolean }) {
+  return <Verbatim label={label} of={writeExact(value)} folded={folded} />;
 }
 
 /** Shows the output of a device, complete and unchanged. */
@@ -41,21 +51,49 @@ export function Output({ text, label }: { text: string; label: string }) {
 interface VerbatimProps {
   of: Segment[];
   label: string;
+  folded?: boolean | undefined;
   element?: Ref<HTMLElement>;
   onScroll?: () => void;
 }
 
 /** Shows text unchanged. It may scroll, so the section has a label, and can get the keyboard focus. */
-export function Verbatim({ of, label, element, onScroll }: VerbatimProps) {
+export function Verbatim({ of, label, folded, element, onScroll }: VerbatimProps) {
   return (
     <>
       <DeceptionWarning about={of} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the region may scroll */}
       <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr" ref={element} onScroll={onScroll}>
-        <pre>{of.map(({ text, warning }, i) => (warning ? <mark key={i}>{text}</mark> : text))}</pre>
+        <pre>{folded ? foldedLines(of) : of.map(markedSegment)}</pre>
       </section>
     </>
   );
+}
+
+const markedSegment = ({ text, warning }: Segment, i: number) => (warning ? <mark key={i}>{text}</mark> : text);
+
+/** The number of characters of a line that are always visible. */
+const visibleLine = 300;
+
+/** Returns the lines of a text. The user unfolds the end of a line that is much longer than others. */
+function foldedLines(of: Segment[]): ComponentChildren[] {
+  return linesOf(of).map((line, i) => {
+    const [begin, end] = splitSegments(line, visibleLine);
+    const hidden = end.reduce((sum, { text }) => sum + text.length, 0);
+    return (
+      <div key={i}>
+        {begin.map(markedSegment)}
+        {hidden > 0 && (
+          <details class="folded">
+            <summary>
+              {hidden.toLocaleString()} more characters
+              {end.some(({ warning }) => warning) && ", some of them deceptive"}
+            </summary>
+            {end.map(markedSegment)}
+          </details>
+        )}
+      </div>
+    );
+  });
 }
 
 /** Warns about deceptive characters in a text. It shows nothing if there are none. */
@@ -68,9 +106,20 @@ function DeceptionWarning({ about }: { about: Segment[] }) {
     <p class="caution">
       <strong>Check this carefully.</strong>{" "}
       {invisible > 0 && "It contains characters that are invisible or change the direction of the text. "}
-      {mixed > 0 && "It contains words that mix similar letters of different scripts. "}
+      {mixed > 0 && "It contains words with letters of another script that look like Latin ones. "}
       They are highlighted.
     </p>
+  );
+}
+
+/** Shows text from a user that an approval covers on one line. Deceptive characters are highlighted. */
+export function Marked({ children }: { children: string }) {
+  const segments = segmentsOf(children.replaceAll("\n", "\\n"));
+  return (
+    <bdi>
+      {segments.map(markedSegment)}
+      {segments.some(({ warning }) => warning) && <span class="caution"> Check this carefully.</span>}
+    </bdi>
   );
 }
 

@@ -31,9 +31,16 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{DI}\u2800]|(?! )\p{Zs
 /** Matches an escape that JSON.stringify wrote. It does not match an escaped backslash before a "u". */
 const jsonEscape = /\\u[0-9a-f]{4}(?<=(?<!\\)(?:\\\\)*\\u[0-9a-f]{4})/;
 
-/** Reports whether a word mixes Latin letters with similar letters of another script. */
+/**
+ * Letters of other scripts that look like Latin ones: those of Unicode Technical Standard 39,
+ * confusables.txt, whose target is an ASCII letter.
+ */
+const looksLatin = /^[аеорсухіјѕһԁԛԝүѵАВЕКМНОРСТУХІЈЅԌԚԜοαγινρσυΑΒΕΖΗΙΚΜΝΟΡΤΥΧոսցօհզյՏՍՕԼ0-9_]+$/u;
+
+/** Reports whether a word has letters of another script that readers may take for Latin ones. */
 function isMixed(word: string): boolean {
-  return /\p{sc=Latin}/u.test(word) && /[\p{sc=Cyrl}\p{sc=Grek}\p{sc=Armn}]/u.test(word);
+  if (!/[\p{sc=Cyrl}\p{sc=Grek}\p{sc=Armn}]/u.test(word)) return false;
+  return /\p{sc=Latin}/u.test(word) || looksLatin.test(word);
 }
 
 /** Returns a value as indented JSON, in segments. Deceptive characters are written as escapes. */
@@ -75,6 +82,40 @@ function addInvisible(segments: Segment[], text: string): void {
   if (last?.warning === "invisible") last.text += text;
   else segments.push({ text, warning: "invisible" });
 }
+
+/** Splits segments into lines. */
+export function linesOf(segments: Segment[]): Segment[][] {
+  const lines: Segment[][] = [[]];
+  for (const { text, warning } of segments) {
+    const parts = warning ? [text] : text.split("\n");
+    parts.forEach((part, i) => {
+      if (i > 0) lines.push([]);
+      if (part !== "") lines.at(-1)?.push(warning ? { text: part, warning } : { text: part });
+    });
+  }
+  return lines;
+}
+
+/** Splits segments after a number of characters. A deceptive segment stays whole. */
+export function splitSegments(segments: Segment[], length: number): [Segment[], Segment[]] {
+  const begin: Segment[] = [];
+  const end: Segment[] = [];
+  let left = length;
+  for (const segment of segments) {
+    const { text, warning } = segment;
+    if (left <= 0) end.push(segment);
+    else if (warning || text.length <= left) begin.push(segment);
+    else {
+      const at = isLowSurrogate(text.charCodeAt(left)) ? left + 1 : left;
+      begin.push({ text: text.slice(0, at) });
+      if (at < text.length) end.push({ text: text.slice(at) });
+    }
+    left -= text.length;
+  }
+  return [begin, end];
+}
+
+const isLowSurrogate = (code: number) => code >= 0xdc00 && code <= 0xdfff;
 
 /** Reports whether a character is a tab or part of a line break. These are not marked as deceptive. */
 const isLayout = (character: string, next?: string) =>

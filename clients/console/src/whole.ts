@@ -10,11 +10,11 @@ const known = new Map<string, Promise<Command>>();
 const maxKnown = 200;
 
 /**
- * Returns the command with its parameters and its result, which lists omit. It returns
- * `undefined` until the command has been read.
+ * Returns the command with its parameters and its result, which lists omit, and if `stated` with its
+ * statement. It returns `undefined` until the command has been read.
  */
-export function useWhole(listed: Command): Command | undefined {
-  const omitted = listed.parametersOmitted || listed.resultOmitted;
+export function useWhole(listed: Command, stated = false): Command | undefined {
+  const omitted = listed.parametersOmitted || listed.resultOmitted || (stated && !listed.statement);
   const version = `${listed.id} ${listed.status} ${listed.finishedAt ?? ""}`;
   const [read, setRead] = useState<{ version: string; command: Command }>();
   useEffect(() => {
@@ -31,9 +31,9 @@ export function useWhole(listed: Command): Command | undefined {
     };
   }, [version, omitted]);
   if (!omitted) return listed;
-  return read?.version === version
-    ? { ...listed, parameters: read.command.parameters, result: read.command.result }
-    : undefined;
+  if (read?.version !== version) return undefined;
+  const { parameters, result, statement } = read.command;
+  return { ...listed, parameters, result, statement };
 }
 
 /** Forgets the commands that were read, because another user or tenant follows. */

@@ -168,7 +168,7 @@ export async function openTestSession(gateway: Gateway, name = "Pump 7") {
   const session = await gateway.call<{ id: string }>(admin, "POST", "/sessions", request);
   const propose = (type: string, parameters: object, reason = "agreed with the site") =>
     gateway.call<{ id: string }>(admin, "POST", `/sessions/${session.id}/commands`, { type, parameters, reason });
-  return { deviceId: provisioned.device.id, sessionId: session.id, propose, device };
+  return { admin, deviceId: provisioned.device.id, sessionId: session.id, propose, device };
 }
 
 /** Registers a device. It returns a function that logs in and makes a request as the device. */

@@ -35,7 +35,7 @@ func (w *worker) claimLoop(ctx, base context.Context) {
 			if ctx.Err() == nil {
 				w.log.Warn("claiming failed, trying again", "error", err)
 			}
-			w.pause(ctx, delay.delay(err), changed)
+			w.pause(ctx, delay.delay(err), err, changed)
 			continue
 		case !found:
 			w.releaseSlot()
@@ -171,8 +171,23 @@ func (w *worker) accept(base context.Context, command Command, byKey bool) error
 		w.releaseSlot()
 		return err
 	}
-	w.start(base, command, w.record(command, w.handlerFor(command.Type), byKey))
+	command, handler := w.prepare(command)
+	w.start(base, command, w.record(command, handler, byKey))
 	return nil
+}
+
+// prepare returns a claimed command as its statement describes it, and the handler for it. If the
+// statement is not about this command, the handler refuses it.
+func (w *worker) prepare(command Command) (Command, registered) {
+	stated, err := command.AsStated(w.deviceID)
+	switch {
+	case errors.Is(err, fieldgate.ErrStatementVersion):
+		return command, refuse(CodeUnsupported, "the command was described in a way that this device does not know; update its firmware")
+	case err != nil:
+		w.log.Error("refusing a command that does not agree with its statement", "command", command.ID, "error", err)
+		return command, refuse(CodeStatementInvalid, "the command does not agree with its statement, so it did not start: "+err.Error())
+	}
+	return stated, w.handlerFor(stated.Type)
 }
 
 // reclaim handles a claimed command that is already in the journal, and reports whether it is. The

@@ -41,8 +41,9 @@
 //
 // # Files
 //
-// The state file holds the identity of the device, including its secret. Only its owner can
-// read it, and it is replaced atomically. The journal, StateFile.journal, is appended to and
+// The state file holds the identity of the device, including its secret, and hashes of numbers that
+// tell this machine from a copy: see [ErrCopied]. Only its owner can read it, and it is replaced
+// atomically. The journal, StateFile.journal, is appended to and
 // synced twice for each command. It is rewritten when it has grown by 1 MiB. Incomplete writes
 // and full disks do not damage it. The reserve, StateFile.journal.reserve, has 64 KiB. A lock on
 // the journal excludes a second agent. On Windows, where the tests are not run, the lock is on

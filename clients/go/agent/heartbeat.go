@@ -34,7 +34,7 @@ func (w *worker) heartbeatLoop(ctx context.Context) {
 			if ctx.Err() == nil {
 				w.log.Warn("sending a heartbeat failed, trying again", "error", err)
 			}
-			w.pause(ctx, delay.delay(err), changed)
+			w.pause(ctx, delay.delay(err), err, changed)
 			continue
 		}
 		delay = backoff{}

@@ -363,7 +363,10 @@ func TestPause_EndsWhenUplinkChanges(t *testing.T) {
 	u.setState(new(fieldgate.DeviceSocket), fieldgate.SocketState{Connected: true})
 
 	w := &worker{}
-	require.True(t, w.pause(t.Context(), time.Hour, changed))
+	require.True(t, w.pause(t.Context(), time.Hour, errors.New("connection refused"), changed))
+	began, asked := time.Now(), &fieldgate.APIError{RetryAfter: 200 * time.Millisecond}
+	require.True(t, w.pause(t.Context(), 200*time.Millisecond, asked, changed))
+	require.GreaterOrEqual(t, time.Since(began), 200*time.Millisecond, "the gateway has asked for a wait")
 	ctx, cancel := cancelOn(t.Context(), changed)
 	defer cancel()
 	<-ctx.Done()

@@ -123,7 +123,7 @@ func (w *worker) sendResult(base context.Context, id string, result fieldgate.Re
 		if w.shrink(base, id, &sent, err) {
 			delay = backoff{}
 		}
-		if !w.pause(base, delay.delay(err), changed) {
+		if !w.pause(base, delay.delay(err), err, changed) {
 			return recorded, err
 		}
 	}

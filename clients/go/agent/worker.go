@@ -15,8 +15,9 @@ const (
 	maxPendingResults = 64
 
 	// fallbackClaimInterval is the interval between claims over a connected socket while the
-	// gateway announces no commands.
-	fallbackClaimInterval = 5 * time.Minute
+	// gateway announces no commands. It is long, because the response to each heartbeat also has the
+	// number of commands that wait.
+	fallbackClaimInterval = 30 * time.Minute
 
 	// shutdownTimeout bounds each of the last two steps of a shutdown: waiting for handlers
 	// whose contexts have ended, and submitting the remaining results.
@@ -31,6 +32,7 @@ type worker struct {
 	log      *slog.Logger
 	journal  *journal
 	uplink   *uplink
+	deviceID string
 
 	slots chan struct{} // semaphore with one element for each running command
 	wake  chan struct{} // receives an element when commands may be ready
@@ -58,7 +60,7 @@ type worker struct {
 
 func newWorker(a *Agent, device identity, journal *journal) *worker {
 	w := &worker{
-		config: a.config, handlers: a.handlers, journal: journal,
+		config: a.config, handlers: a.handlers, journal: journal, deviceID: device.DeviceID,
 		jobs: map[string]*job{}, orphans: map[string]int{}, submissions: map[string]int{},
 		log:   a.config.Logger.With("device", device.DeviceID),
 		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
@@ -160,15 +162,19 @@ func (w *worker) retry(ctx context.Context, action string, call func(deviceAPI) 
 		if ctx.Err() == nil {
 			w.log.Warn(action+" failed, trying again", "error", err)
 		}
-		if !w.pause(ctx, delay.delay(err), changed) {
+		if !w.pause(ctx, delay.delay(err), err, changed) {
 			return err
 		}
 	}
 }
 
-// pause waits for d after a failed call, but not after changed is closed: if the socket is
-// connected again, the next call may succeed at once. It reports whether ctx is still active.
-func (w *worker) pause(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+// pause waits for d after a call that has failed with err, but not after changed is closed: if the socket is
+// connected again, the next call may succeed at once. A wait that the gateway has asked for does not end
+// with that. pause reports whether ctx is still active.
+func (w *worker) pause(ctx context.Context, d time.Duration, err error, changed <-chan struct{}) bool {
+	if retryAfter(err) > 0 {
+		changed = nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

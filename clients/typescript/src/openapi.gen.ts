@@ -1671,6 +1671,7 @@ export interface components {
             sessionId: components["schemas"]["SessionId"];
             type: components["schemas"]["CommandType"];
             parameters: components["schemas"]["CommandParameters"];
+            statement?: components["schemas"]["Statement"];
             priority: components["schemas"]["Priority"];
             /** @description The number of this attempt. If it is above 1, an earlier attempt may have started the command. */
             attempt: number;
@@ -1696,6 +1697,14 @@ export interface components {
             traceparent?: components["schemas"]["Traceparent"];
             approval?: components["schemas"]["ClaimApproval"];
         };
+        /**
+         * @description The complete description of the command, in base64url without padding: a JSON object that was
+         *     encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
+         *     [guide](/docs/guides/sessions-and-approvals#the-statement) lists the members. Absent for a
+         *     command that was proposed before the installation kept statements.
+         * @example eyJjb21tYW5kIjoiY21kX2FhMDFLQVExTTM3UTlOOVI3VDhGVjRZWDBNVjVQIn0
+         */
+        Statement: string;
         /** @description The approval of the command. Absent if none was required. */
         ClaimApproval: {
             decidedBy: components["schemas"]["UserId"];
@@ -2108,10 +2117,12 @@ export interface components {
             attempt: components["schemas"]["AttemptCount"];
             maxAttempts: components["schemas"]["MaxAttempts"];
             /**
-             * @description SHA-256, in hexadecimal, over the tenant, the device, the type, the parameters and the
-             *     limits. It identifies what a decision is about.
+             * @description SHA-256 of the `statement`, in hexadecimal. It identifies what a decision is about. If the
+             *     command has no statement, the digest covers the tenant, the device, the type, the
+             *     parameters and the limits.
              */
             digest: string;
+            statement?: components["schemas"]["Statement"];
             proposedBy: components["schemas"]["UserId"];
             proposedByActor?: components["schemas"]["ActorDetails"];
             reason?: components["schemas"]["Reason"];

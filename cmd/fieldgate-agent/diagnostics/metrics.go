@@ -1,6 +1,7 @@
 package diagnostics
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -32,7 +33,7 @@ func Metrics() fieldgate.Metrics {
 	}
 	if fields := strings.Fields(readTrimmed("/proc/uptime")); len(fields) > 0 {
 		if uptime, err := strconv.ParseFloat(fields[0], 64); err == nil {
-			metrics["uptimeSeconds"] = uptime
+			metrics["uptimeSeconds"] = math.Trunc(uptime)
 		}
 	}
 	for name, bytes := range memory() {

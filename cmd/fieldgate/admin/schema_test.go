@@ -15,7 +15,7 @@ func TestSchema_Raise(t *testing.T) {
 	require.Contains(t, i.run("schema", "raise", "--dry-run"), "would be raised")
 	require.Equal(t, []any{"1", "1"}, meta())
 	require.Contains(t, i.run("schema", "raise"), "raised")
-	require.Equal(t, []any{"2", "2"}, meta())
+	require.Equal(t, []any{"3", "3"}, meta())
 	require.Contains(t, i.run("schema", "raise"), "the store has this schema")
 }
 
@@ -24,10 +24,10 @@ func TestSchema_Raise(t *testing.T) {
 func TestSchema_RaiseSetsReader(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
-	for before, want := range map[string]string{"2": "2", "3": "3"} {
+	for before, want := range map[string]string{"2": "3", "3": "3", "4": "4"} {
 		require.NoError(t, i.server.Client(t).HSet(t.Context(), "fg:meta", "schema", before, "reader", 1).Err())
 		require.Contains(t, i.run("schema", "raise"), "raised")
-		require.Equal(t, []any{want, "2"}, i.server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val())
+		require.Equal(t, []any{want, "3"}, i.server.Client(t).HMGet(t.Context(), "fg:meta", "schema", "reader").Val())
 		require.Contains(t, i.run("schema", "raise"), "the store has this schema")
 	}
 }
