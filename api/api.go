@@ -101,6 +101,9 @@ type Config struct {
 	// the API from a browser. Pages of the request's own host may always call it.
 	AllowedOrigins []string
 
+	// HSTS is HSTSAuto, HSTSOn or HSTSOff. Empty means HSTSAuto.
+	HSTS string
+
 	// Console configures the console, the page at /console.
 	Console Console
 
@@ -141,16 +144,18 @@ func New(config Config) (http.Handler, error) {
 
 // edge is the state that the middlewares of the HTTP edge share.
 type edge struct {
-	logger   *slog.Logger
-	logEvery uint64        // Config.LogEvery, at least one
-	served   atomic.Uint64 // number of requests without an error
-	now      func() time.Time
-	proxies  trustedProxies
-	origins  origins
-	contract *contract
-	metrics  *metrics
-	docs     documents
-	console  *console
+	logger    *slog.Logger
+	logEvery  uint64        // Config.LogEvery, at least one
+	served    atomic.Uint64 // number of requests without an error
+	now       func() time.Time
+	proxies   trustedProxies
+	forwarded atomic.Bool // an ignored X-Forwarded-For was logged
+	hsts      hsts
+	origins   origins
+	contract  *contract
+	metrics   *metrics
+	docs      documents
+	console   *console
 
 	admitRead       func(ctx context.Context, operationID string) (release func(), err error)
 	unauthenticated func(reason fieldgate.Reason)
@@ -183,6 +188,7 @@ func newEdge(config Config) (*edge, error) {
 		logEvery: uint64(max(config.LogEvery, 1)),
 		now:      config.Now,
 		proxies:  config.TrustedProxies,
+		hsts:     hsts(config.HSTS),
 		origins:  origins,
 		contract: contract,
 		metrics:  metrics,
