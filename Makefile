@@ -19,6 +19,9 @@ GOVULNCHECK := go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 NFPM        := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 # Its first run compiles for some minutes.
 GORELEASER  := go run github.com/goreleaser/goreleaser/v2@v2.15.1
+# The tools that read deployment files are a module of their own, with checksums: .ci/manifests.
+MANIFESTS   := .ci/manifests
+HELM        := GOWORK=off go -C $(MANIFESTS) tool helm
 OASDIFF     := go run github.com/oasdiff/oasdiff@v1.35.0
 ASYNCAPI    := .ci/asyncapi
 # The renderer of /docs and the checksum of its script.
@@ -30,9 +33,9 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages image snapshot run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers buildah promtool chromium node
+	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers buildah promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,18 +55,41 @@ check-agents: # builds the agent for one system of each kind; the others differ 
 	@$(MAKE) --no-print-directory agents AGENTS='linux/mipsle darwin/arm64 windows/amd64'
 
 packages: ## Build .deb and .rpm of the gateway and of the agent into bin/packages.
-	@rm -rf bin/packages; for arch in $(PACKAGES); do \
+	@rm -rf bin/packages && mkdir -p bin/packages/programs/state && $(MAKE) --no-print-directory manuals
+	@for arch in $(PACKAGES); do \
 		GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$arch && \
 		VERSION="$(VERSION)" SOURCE_DATE_EPOCH="$(SOURCE_DATE_EPOCH)" NFPM="$(NFPM)" deploy/packages/build.sh $$arch || exit 1; \
 	done
 
+# The completions of shells and the manual pages, which are the same for all architectures.
+manuals:
+	@mkdir -p bin/packages/manuals
+	@for program in fieldgate fieldgate-agent; do \
+		for kind in "completion bash" "completion zsh" "completion fish" man; do \
+			go run ./cmd/$$program $$kind > "bin/packages/manuals/$$program.$${kind#completion }" || exit 1; \
+		done; \
+		gzip -9nf bin/packages/manuals/$$program.man; \
+	done
+
+chart: ## Build the Helm chart of this version into bin/chart.
+	@rm -rf bin/chart && mkdir -p bin/chart && version=$$(echo "$(VERSION)" | sed -E 's/^v//; /^[0-9]+\.[0-9]+\.[0-9]+/!s/^/0.0.0-g/') && \
+	$(HELM) package --version "$$version" --app-version "$$version" --destination "$(CURDIR)/bin/chart" "$(CURDIR)/deploy/helm/fieldgate"
+
+helm: # runs helm with ARGUMENTS
+	@$(HELM) $(ARGUMENTS)
+
 snapshot: ## Check the configuration of releases, and build a release of this commit into dist; takes minutes.
 	@$(GORELEASER) check
-	@$(GORELEASER) release --snapshot --clean
+	@$(GORELEASER) release --snapshot --clean --skip=sign
 
-image: buildah ## Build the image of the gateway, for this machine's architecture.
-	@GOOS=linux $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$(go env GOARCH)
+# The workflow of releases runs it: it signs with the identity of the workflow, and publishes.
+release:
+	@$(GORELEASER) release --clean
+
+image: buildah ## Build the images of the gateway and of the agent, for this machine's architecture.
+	@mkdir -p bin/packages/programs/state && GOOS=linux $(MAKE) --no-print-directory build BIN=bin/packages/programs/$$(go env GOARCH)
 	@buildah bud --format docker --build-arg TARGETARCH=$$(go env GOARCH) -f deploy/image/Dockerfile -t "fieldgate:$(VERSION)" bin/packages/programs
+	@buildah bud --format docker --build-arg TARGETARCH=$$(go env GOARCH) -f deploy/image/agent.Dockerfile -t "fieldgate-agent:$(VERSION)" bin/packages/programs
 
 run: build ## Start a gateway for development and print commands to try.
 	@./bin/fieldgate dev
@@ -161,7 +187,7 @@ differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare t
 	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml
 	@node --test --test-reporter=dot $(DIFFERENTIAL)/check.test.js
 
-check: format vet check-agents lint comments drift contract asyncapi typescript-check openapi breaking console-check alerts ## Run all checks other than tests: format, vet, lint, drift, contracts, alerts.
+check: format vet check-agents lint comments drift contract asyncapi typescript-check openapi breaking console-check alerts manifests ## Run all checks other than tests: format, vet, lint, drift, contracts, alerts, manifests.
 
 format:
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
@@ -206,6 +232,10 @@ release-contract: ## Copy openapi.yaml to the released contract, in the commit t
 
 alerts: promtool ## Test the alerts in the guide to operations; installs promtool as root on Debian.
 	@go test -count=1 ./.ci/alerts
+
+# Its first run compiles helm, for some minutes.
+manifests: promtool haproxy redis ## Check the Helm chart, the Compose project and the other files of deployments.
+	@cd $(MANIFESTS) && GOWORK=off go test -count=1 ./...
 
 # npm writes this file last, so it represents the whole installation.
 .ci/%/node_modules/.package-lock.json: .ci/%/package-lock.json | node

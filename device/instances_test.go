@@ -1,6 +1,7 @@
 package device_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,48 @@ func TestInstances_RestartIsNoConflict(t *testing.T) {
 		require.Nil(t, b.get(r.DeviceID).IdentityConflict)
 		require.Empty(t, b.identityEvents(r.DeviceID))
 	})
+}
+
+// TestInstances_ManyInTurnAreConflict lets more instances act in turn than the list of a device has. Each
+// logs in, and later acts with its login or logs in again.
+func TestInstances_ManyInTurnAreConflict(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for _, n := range []int{5, 19, 60} {
+			b := newBench(t, s)
+			r := b.registered()
+			var names []string
+			for i := range n {
+				names = append(names, fmt.Sprint("copy-", i))
+				b.act(b.loginAs(r, names[i]))
+			}
+			require.Nil(t, b.get(r.DeviceID).IdentityConflict, "%d restarts", n)
+			for _, name := range names {
+				b.act(b.loginAs(r, name))
+			}
+			conflict := b.get(r.DeviceID).IdentityConflict
+			require.NotNil(t, conflict, "%d instances", n)
+			require.Len(t, conflict.Instances, min(n, 16))
+			require.Len(t, b.identityEvents(r.DeviceID), 1)
+		}
+	})
+}
+
+// TestInstances_RecordIsBounded lets a device name another instance at each login, before and during a
+// conflict.
+func TestInstances_RecordIsBounded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, storetest.Redis(t))
+	r := b.registered()
+	for i := range 150 {
+		b.loginAs(r, strings.Repeat("x", 120)+fmt.Sprint(i%60))
+	}
+	conflict := b.get(r.DeviceID).IdentityConflict
+	require.NotNil(t, conflict)
+	require.Len(t, conflict.Instances, 16)
+	record := b.record(r.DeviceID)
+	require.LessOrEqual(t, len(record["earlier_instances"]), 64*11)
+	require.Less(t, len(record["instances"]), 16*256)
 }
 
 func TestInstances_LoginsWithoutInstanceAreNoConflict(t *testing.T) {

@@ -56,13 +56,15 @@ var allowedImports = map[string]string{
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only
+	"deploy/release":      "", // contains tests only
 	"gateway/measure":     "", // contains tests only
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
 	"gateway/supabase":    "", // contains tests only
-	"cmd/fieldgate":       "gateway listen cmd/program cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
-	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program",
+	"cmd/fieldgate":       "gateway listen cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
+	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program cmd/program/manual",
 	"cmd/program":         "",
+	"cmd/program/manual":  "",
 
 	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime customer device session queue quota ratelimit store verify erase",
 	"cmd/fieldgate/connection":        "store",

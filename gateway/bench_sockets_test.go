@@ -99,7 +99,7 @@ func TestMeasureSockets(t *testing.T) {
 	t.Run("from proposal to device", func(t *testing.T) { measureDelivery(t, e, load) })
 }
 
-// startInstances starts n instances on their own Redis. They log as in production. A
+// startInstances starts n instances on their own Redis. They log and reconcile as in production. A
 // tenant may have as many sockets as the machine allows, which leaves a quarter to others.
 func startInstances(t testing.TB, n int) (instances []*gatewaytest.Gateway) {
 	t.Helper()
@@ -107,7 +107,7 @@ func startInstances(t testing.TB, n int) (instances []*gatewaytest.Gateway) {
 	for range n {
 		instances = append(instances, gatewaytest.StartWithIssuer(t, iss, redis, func(cfg *gateway.Config) {
 			cfg.AutoPipeline, cfg.Logger = true, slog.New(slog.NewJSONHandler(io.Discard, nil))
-			cfg.MaxTenantSockets = 1 << 20
+			cfg.MaxTenantSockets, cfg.ReconcileInterval, cfg.ReconcileDevices = 1<<20, gateway.DefaultReconcileInterval, 0
 		}))
 	}
 	return instances

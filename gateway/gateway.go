@@ -52,7 +52,8 @@ type Gateway struct {
 	cutOffs     *customer.CutOffs
 	limits      *ratelimit.Limiter
 	guard       *guard
-	reads       *tenantReads
+	lists       *tenantReads
+	largeReads  *tenantReads
 	health      *handlers.Health
 	probe       *issuerProbe
 	capacity    capacity
@@ -170,7 +171,8 @@ func (g *Gateway) assemble() error {
 	})
 	g.guard = newGuard(g.cfg.Limits)
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
-	g.limits, g.reads = ratelimit.New(g.store, g.cfg.Limits), newTenantReads(readLimit(runtime.GOMAXPROCS(0)), readWait)
+	g.limits = ratelimit.New(g.store, g.cfg.Limits)
+	g.lists, g.largeReads = newTenantReads(readLimit(runtime.GOMAXPROCS(0)), readWait), newTenantReads(maxLargeReads, readWait)
 	g.health.Store, g.health.Issuer = g.store, g.probe.status
 	measureInstance(g.registry, g.health, g.store)
 	g.tickets = customer.NewTickets(customer.TicketConfig{Store: g.store})

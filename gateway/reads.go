@@ -9,7 +9,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 )
 
-// readWait is the time for which a list read beyond the limit waits for its turn.
+// readWait is the time for which a read beyond the limit waits for its turn.
 const readWait = 2 * time.Second
 
 // readLimit returns the maximum number of concurrent list reads of a tenant on one instance. A
@@ -24,8 +24,18 @@ var listOperations = map[string]bool{
 	"listSessionEvents": true, "listApprovals": true, "listConnections": true, "listCutOffs": true,
 }
 
-// tenantReads limits the list reads that each tenant runs at the same time. Otherwise one
-// tenant could use up the processors and the connections to the store. tenantReads is
+// maxLargeReads is the maximum number of concurrent large reads of a tenant on one instance. A large
+// response takes up to 4 MiB until its reader has taken it, so that they take no more than the bodies
+// that the instance holds of a tenant.
+const maxLargeReads = 8
+
+// largeOperations are the operations that return one record of up to a megabyte: a result, or the output
+// of a running command. They have a limit of their own, so that a reader on a slow link keeps no one
+// from lists.
+var largeOperations = map[string]bool{"getCommand": true, "getCommandOutput": true}
+
+// tenantReads limits the reads of one kind that each tenant runs at the same time. Otherwise one
+// tenant could use up the processors, the memory and the connections to the store. tenantReads is
 // safe for concurrent use.
 type tenantReads struct {
 	limit int
@@ -88,16 +98,19 @@ func (r *tenantReads) leave(tenant string, slots *readSlots) {
 
 var errTooManyReads = &fieldgate.Error{
 	Code:       fieldgate.CodeOverloaded,
-	Detail:     "This tenant reads as many lists as one instance serves at the same time: wait for those, or send the request again shortly.",
+	Detail:     "This tenant reads as many lists, or as many commands, as one instance serves at the same time: wait for those, or send the request again shortly.",
 	RetryAfter: time.Second,
 }
 
-// admitRead waits for a slot of the user's tenant if the operation reads a list. For any
-// other operation it returns at once.
+// admitRead waits for a slot of the user's tenant if the operation reads a list or a large record. For
+// any other operation it returns at once.
 func (g *Gateway) admitRead(ctx context.Context, operationID string) (release func(), err error) {
 	p, ok := customer.FromContext(ctx)
-	if !ok || !listOperations[operationID] {
-		return func() {}, nil
+	switch {
+	case ok && listOperations[operationID]:
+		return g.lists.acquire(ctx, p.Tenant)
+	case ok && largeOperations[operationID]:
+		return g.largeReads.acquire(ctx, p.Tenant)
 	}
-	return g.reads.acquire(ctx, p.Tenant)
+	return func() {}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/customer"
 )
 
 func TestTenantReads_BoundsEachTenant(t *testing.T) {
@@ -63,6 +64,38 @@ func TestTenantReads_WaitsForSlot(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled, "a caller that has gone still waits")
 	release()
 	require.NoError(t, <-waited)
+}
+
+// TestAdmitRead_KindsOfReadsHaveLimitsOfTheirOwn uses up the slots of each kind in turn.
+func TestAdmitRead_KindsOfReadsHaveLimitsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	ctx := customer.NewContext(t.Context(), customer.Principal{Tenant: "c.one"})
+	for _, c := range []struct {
+		full   string // operation that uses up its slots
+		same   string // operation of the same kind
+		others []string
+	}{
+		{"getCommandOutput", "getCommand", []string{"listDevices", "getDevice", "proposeCommand"}},
+		{"getCommand", "getCommandOutput", []string{"listCommands", "getSession"}},
+		{"listDevices", "getSession", []string{"getCommandOutput", "getCommand", "me"}},
+	} {
+		g := &Gateway{lists: newTenantReads(1, time.Millisecond), largeReads: newTenantReads(1, time.Millisecond)}
+		release, err := g.admitRead(ctx, c.full)
+		require.NoError(t, err)
+		for _, operation := range []string{c.full, c.same} {
+			_, err = g.admitRead(ctx, operation)
+			require.Equal(t, fieldgate.CodeOverloaded, fieldgate.CodeOf(err), "%s after %s", operation, c.full)
+		}
+		for _, operation := range c.others {
+			other, err := g.admitRead(ctx, operation)
+			require.NoError(t, err, "%s after %s", operation, c.full)
+			other()
+		}
+		release()
+		again, err := g.admitRead(ctx, c.same)
+		require.NoError(t, err)
+		again()
+	}
 }
 
 // TestListOperations_AreAllOfContract requires that listOperations contains every customer

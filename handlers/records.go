@@ -21,6 +21,9 @@ func SessionRecord(s session.Session) generated.Session { return sessionOf(s) }
 // CommandRecord returns a command.
 func CommandRecord(c queue.Command) generated.Command { return commandOf(c) }
 
+// OutputRecord returns what a device has reported while it ran a command.
+func OutputRecord(o queue.Output) generated.CommandOutput { return outputOf(o) }
+
 // EventRecord returns an event of a timeline.
 func EventRecord(e session.Event) generated.Event { return eventOf(e) }
 

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // OtherResult is a result that a device submitted although the command had ended with another one.
@@ -41,18 +44,31 @@ func shorten(text string) string {
 }
 
 // keepOther keeps a result that was refused because the command had ended with another one, and
-// records the event command.result_conflict. A failure is only logged: the refusal is the answer to
-// the device in any case.
+// records the event command.result_conflict, also if the device has gone. It logs the first other result
+// of a command, and a failure of the store. The refusal is the answer to the device in any case.
 func (q *Queue) keepOther(ctx context.Context, ref ClaimRef, status Status, r Result, fingerprint any) {
 	kept, err := json.Marshal(newOtherResult(status, r))
+	var reply store.Reply
 	if err == nil {
-		_, _, err = q.runAsDevice(ctx, resultConflictScript, ref, scriptCall{args: []any{string(status), fingerprint, kept}})
+		call := scriptCall{args: []any{string(status), fingerprint, kept}}
+		reply, _, err = q.runAsDevice(context.WithoutCancel(ctx), resultConflictScript, ref, call)
 	}
-	if err != nil {
-		q.log.WarnContext(ctx, "keeping another result of a command that has ended failed", "command", ref.CommandID, "error", err)
-		return
+	switch {
+	case isRefusalOfCaller(err): // such as a login that has ended meanwhile
+	case err != nil:
+		q.log.WarnContext(ctx, "keeping another result of a command that has ended failed", "device", ref.Device.ID, "command", ref.CommandID, "error", err)
+	case reply.Int(3) == 1:
+		q.log.WarnContext(ctx, "refused another result of a command that has ended", "device", ref.Device.ID, "command", ref.CommandID, "status", status)
 	}
-	q.log.WarnContext(ctx, "refused another result of a command that has ended", "device", ref.Device.ID, "command", ref.CommandID, "status", status)
+}
+
+// isRefusalOfCaller reports whether an error refuses a call for a reason that its caller has to mend.
+func isRefusalOfCaller(err error) bool {
+	switch fieldgate.CodeOf(err) {
+	case fieldgate.CodeInternal, fieldgate.CodeStoreUnavailable, fieldgate.CodeStoreFull:
+		return false
+	}
+	return err != nil
 }
 
 // decodeOther decodes an OtherResult. It returns nil for an empty text.

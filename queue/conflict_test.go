@@ -1,9 +1,11 @@
 package queue_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +34,8 @@ func TestSubmitResult_OtherResultIsKeptBesideFirst(t *testing.T) {
 		found.OtherResult = nil
 		require.Equal(t, first, found, "the first result stands")
 		require.Equal(t, []string{"proposed", "claimed", "succeeded", "result_conflict"}, f.eventTypes(lease.ID))
+		require.Equal(t, 1, strings.Count(f.log.String(), "\n"), f.log.String())
+		require.Contains(t, f.log.String(), "refused another result of a command that has ended")
 	})
 }
 
@@ -63,6 +67,36 @@ func TestSubmitResult_OfCancelledCommandIsKept(t *testing.T) {
 		require.Equal(t, queue.Cancelled, found.Status)
 		require.Equal(t, "done", found.OtherResult.Result.Output)
 	})
+}
+
+// TestSubmitResult_OtherResultOfDeviceThatLeaves lets the device go after its result was refused: either
+// its connection ends, and the result is kept, or its login ends, which is no concern of the operator.
+func TestSubmitResult_OtherResultOfDeviceThatLeaves(t *testing.T) {
+	t.Parallel()
+	server := storetest.Start(t)
+	for name, kept := range map[string]bool{"connection": true, "login": false} {
+		after := func() {}
+		s := storetest.Connect(t, store.Config{URL: server.URL(), Observe: func(script string, _ time.Duration, _ error) {
+			if script == "result" {
+				after()
+			}
+		}})
+		f := newFixture(t, s)
+		f.propose(auto)
+		lease := f.claimOne()
+		f.submitResult(lease, queue.Succeeded)
+		var r queue.ClaimRequest
+		f.as("login")(&r)
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		after = map[string]func(){"connection": leave, "login": func() { f.writeDevice(map[string]any{"epoch": 8}) }}[name]
+		ref := f.ref(lease)
+		ref.Login = r.Login
+		_, err := f.queue.SubmitResult(ctx, ref, queue.Failed, queue.Result{Output: "other"})
+		requireRefusal(t, err, fieldgate.CodeCommandFinished)
+		require.Equal(t, kept, f.get(lease.ID).OtherResult != nil, name)
+		require.Equal(t, kept, f.log.String() != "", "%s: %s", name, f.log)
+	}
 }
 
 func TestSubmitResult_LargeOtherResultIsShortened(t *testing.T) {

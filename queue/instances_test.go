@@ -3,6 +3,8 @@ package queue_test
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,6 +100,42 @@ func TestClaim_ConflictHoldsApprovedCommandsOnly(t *testing.T) {
 		leases := f.claim(instance("c"), limit(10))
 		require.Equal(t, []string{held[0].ID, held[1].ID}, ids(leases))
 	})
+}
+
+// TestClaim_HeldCommandsAreReadOnce requires that a claim reads each held command once, however many
+// commands it returns.
+func TestClaim_HeldCommandsAreReadOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, isolatedRedis(t))
+	f.conflict()
+	const held, free = 60, 10
+	for range held {
+		f.approve(f.propose(review, priority(9)))
+	}
+	for range free {
+		f.propose(auto)
+	}
+	before := f.calls("hget", "hmget")
+	require.Len(t, f.claim(instance("a"), limit(free)), free)
+	const others = 12 * free // reads of a claim that do not depend on the number of held commands
+	require.Less(t, f.calls("hget", "hmget")-before, held+others)
+}
+
+// calls returns how often the server has run commands of Redis, also in scripts. No other test may use
+// the server.
+func (f *fixture) calls(names ...string) (n int) {
+	f.t.Helper()
+	f.do(func(ctx context.Context, c store.Client) error {
+		stats, err := c.Info(ctx, "commandstats").Result()
+		for _, name := range names {
+			_, line, _ := strings.Cut(stats, "cmdstat_"+name+":calls=")
+			count, _, _ := strings.Cut(line, ",")
+			calls, _ := strconv.Atoi(count)
+			n += calls
+		}
+		return err
+	})
+	return n
 }
 
 // TestClaim_LoginNamesInstance claims without an id of the instance, which the login has.

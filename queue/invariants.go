@@ -50,6 +50,10 @@ const (
 	// passed.
 	TokenFences store.Invariant = "tokenFences"
 
+	// HeldUntilResolved: while two instances of a device use its identity, no command that
+	// needed approval is claimed. It was approved for one machine.
+	HeldUntilResolved store.Invariant = "heldUntilResolved"
+
 	// CancelIsHeard: after a user has cancelled a claimed command, the device can read the
 	// cancellation for as long as it holds the claim. The command does not run again.
 	CancelIsHeard store.Invariant = "cancelIsHeard"
@@ -68,7 +72,7 @@ const (
 func Invariants() []store.Invariant {
 	return []store.Invariant{
 		store.NothingLost, store.NothingForgotten, NoDoubleLease, NoUnapprovedClaim, ApprovedIsWhatRuns, DecidedOnce,
-		NothingAfterItsSession, FinishedIsFinal, OneResult, AttemptsBounded, ExecutionCapped,
+		NothingAfterItsSession, HeldUntilResolved, FinishedIsFinal, OneResult, AttemptsBounded, ExecutionCapped,
 		FIFOWithinPriority, TokenFences, CancelIsHeard, ReadyIsBounded, EverythingIsTold,
 	}
 }

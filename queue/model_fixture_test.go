@@ -111,6 +111,8 @@ func (f *modelFixture) applyToDevice(ctx context.Context, op model.Operation) mo
 	case model.Close:
 		closed, err := f.sessions.Close(ctx, session.CloseRequest{Tenant: f.device.Tenant, SessionID: f.ids[op.Session], UserID: proposer})
 		return response(model.Response{Status: model.Status(closed.Status)}, err)
+	case model.Resolve:
+		_, err = f.devices.ResolveIdentity(ctx, request, device.NewestInstance)
 	case model.Suspend:
 		_, err = f.devices.Suspend(ctx, request)
 	case model.Resume:
@@ -146,10 +148,13 @@ func (f *modelFixture) proposalOf(op model.Operation) queue.Proposal {
 
 func (f *modelFixture) applyClaim(ctx context.Context, op model.Operation) model.Response {
 	r := queue.ClaimRequest{
-		Device: f.device, Limit: op.Limit, Visibility: millis(op.Span), IdempotencyKey: op.Key,
+		Device: f.device, Limit: op.Limit, Visibility: millis(op.Span), IdempotencyKey: op.Key, InstanceID: op.Instance,
 	}
-	if op.Key != "" {
-		f.expiring[f.device.ClaimKey(store.DigestOf(op.Key))] = true
+	if key := op.Key; key != "" {
+		if op.Instance != "" {
+			key += "\n" + op.Instance
+		}
+		f.expiring[f.device.ClaimKey(store.DigestOf(key))] = true
 	}
 	leases, err := f.queue.Claim(ctx, r)
 	return response(model.Response{Leases: f.leasesOf(leases)}, err)

@@ -56,7 +56,7 @@ func (f *modelFixture) readStored() storedDevice {
 	d := storedDevice{due: map[string]*redis.FloatCmd{}, sessions: map[string]*redis.SliceCmd{}, results: map[string]*redis.StringCmd{}}
 	f.do(func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		d.record, d.commands = pipe.HMGet(ctx, f.device.RecordKey(), "status", "session"), pipe.HGetAll(ctx, f.device.CommandsKey())
+		d.record, d.commands = pipe.HMGet(ctx, f.device.RecordKey(), "status", "session", "instance", "conflict"), pipe.HGetAll(ctx, f.device.CommandsKey())
 		d.ready, d.pending = pipe.ZRange(ctx, f.key(readyKey), 0, -1), pipe.ZRange(ctx, f.key(pendingKey), 0, -1)
 		d.leases, d.cancels = pipe.ZRangeWithScores(ctx, f.key(leasesKey), 0, -1), pipe.SMembers(ctx, f.key(cancelsKey))
 		d.timeline = pipe.XRange(ctx, f.device.TimelineKey(), "-", "+")
@@ -82,6 +82,7 @@ func (f *modelFixture) observe() model.State {
 	record := store.Reply(d.record.Val())
 	s := model.State{
 		Now: f.model.State().Now, Device: record.String(0), Session: f.names[record.String(1)],
+		Instance: record.String(2), Conflict: record.String(3) != "",
 		Sessions: map[string]model.Session{}, Commands: map[string]model.Command{}, Index: f.indexOf(d),
 	}
 	for name, found := range d.sessions {

@@ -76,26 +76,35 @@ type Output struct {
 // session_not_found, command_not_found.
 func (q *Queue) Output(ctx context.Context, tenant, sessionID, commandID string, since int) (o Output, err error) {
 	err = q.readAtDevice(ctx, tenant, sessionID, func(d store.Device) (err error) {
-		o, err = q.outputOf(ctx, d, sessionID, commandID, since)
+		var found string
+		if o, found, err = q.outputOf(ctx, d, commandID, since); err == nil && found != sessionID {
+			return errCommandNotFound
+		}
 		return err
 	})
-	return o, err
-}
-
-// outputOf does the same as Output, for a session of the device.
-func (q *Queue) outputOf(ctx context.Context, d store.Device, sessionID, commandID string, since int) (Output, error) {
-	s, r, err := q.readReport(ctx, d, commandID)
 	if err != nil {
 		return Output{}, err
 	}
-	if s.Session != sessionID {
-		return Output{}, errCommandNotFound
+	return o, nil
+}
+
+// KeptOutput returns all output of a command of a device that is kept. Refusal: command_not_found.
+func (q *Queue) KeptOutput(ctx context.Context, d store.Device, commandID string) (Output, error) {
+	o, _, err := q.outputOf(ctx, d, commandID, 0)
+	return o, err
+}
+
+// outputOf returns the output of a command from the position since on, and the command's session.
+func (q *Queue) outputOf(ctx context.Context, d store.Device, commandID string, since int) (o Output, sessionID string, err error) {
+	s, r, err := q.readReport(ctx, d, commandID)
+	if err != nil {
+		return Output{}, "", err
 	}
 	from, text, err := q.readOutput(ctx, d, commandID, r, since)
 	if err != nil {
-		return Output{}, fmt.Errorf("reading the output of a command: %w", err)
+		return Output{}, "", fmt.Errorf("reading the output of a command: %w", err)
 	}
-	return Output{Progress: r.progress(), Text: text, From: from, Complete: s.Status.Final()}, nil
+	return Output{Progress: r.progress(), Text: text, From: from, Complete: s.Status.Final()}, s.Session, nil
 }
 
 // report is the record of a report, as queue/lua/report.lua writes it.

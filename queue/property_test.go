@@ -51,7 +51,7 @@ var weights = []struct {
 }{
 	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7}, {model.Progress, 5},
 	{model.Release, 6}, {model.SubmitResult, 7}, {model.Settle, 8}, {model.Elapse, 20}, {model.Open, 5}, {model.Close, 2},
-	{model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
+	{model.Resolve, 3}, {model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
 // onCommand holds the kinds of operations that need a command.
@@ -109,6 +109,7 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 	case model.Claim:
 		op.Limit, op.Span = rapid.IntRange(1, 4).Draw(r, "limit"), drawLeaseSpan(r)
 		op.Key = rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(r, "key")
+		op.Instance = rapid.SampledFrom([]string{"", "", "a", "b", "c", "d", "e", "f"}).Draw(r, "instance")
 	case model.Extend:
 		op.Command, op.Token, op.Span = c.ID, drawToken(r, s, c), drawLeaseSpan(r)
 	case model.Progress:

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -177,18 +179,20 @@ func sortedEntries(found map[string]bool) (entries []string) {
 }
 
 // addUnfinished adds to the map found an entry for each command in the indexes of unfinished
-// commands. It reads each index as a whole, because most of these indexes have a maximum size.
+// commands. It reads each index as a whole, because most of these indexes have a maximum size,
+// and all of them in one round trip.
 func (q *Queue) addUnfinished(ctx context.Context, d store.Device, found map[string]bool) error {
 	return q.store.Do(ctx, "reconcile_alive", func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline()
+		var indexes []*redis.StringSliceCmd
 		for _, key := range d.AliveKeys() {
-			ids, err := c.ZRange(ctx, key, 0, -1).Result()
-			if err != nil {
-				return err
-			}
-			addIDs(found, ids)
+			indexes = append(indexes, pipe.ZRange(ctx, key, 0, -1))
 		}
-		ids, err := c.SMembers(ctx, d.CancelsKey()).Result()
-		addIDs(found, ids)
+		indexes = append(indexes, pipe.SMembers(ctx, d.CancelsKey()))
+		_, err := pipe.Exec(ctx)
+		for _, ids := range indexes {
+			addIDs(found, ids.Val())
+		}
 		return err
 	})
 }

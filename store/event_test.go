@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -90,12 +91,52 @@ func TestEvent_HasTheSameValuesInBothForms(t *testing.T) {
 func TestEvent_NoValueBecomesAnother(t *testing.T) {
 	t.Parallel()
 	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL()})
-	d := deviceOf(storetest.Tenant())
-	scope := store.NewScope(d, store.ActorUser("u1"), "r1", time.Hour).
-		WithNames(fieldgate.Names{Name: "Ann\nuser:root", Email: "e\nother\nses_other"})
-	_, err := s.Run(t.Context(), fullEventScript, d.Keys(), scope.Args()...)
-	require.NoError(t, err)
-	events, _ := eventsIn(t, s, d.TimelineKey())
-	require.Equal(t, []string{"user:u1", "r1", "ses", "cmd"}, []string{events[0].Actor, events[0].Request, events[0].Session, events[0].Command})
-	require.True(t, strings.HasPrefix(events[0].Data, "{"))
+	for _, names := range []fieldgate.Names{
+		{Name: "Ann\nuser:root", Email: "e\nother\nses_other"}, {Name: "Ann\neve@example.com"}, {Email: "\n\n"}, {Name: "\r\n"},
+	} {
+		d := deviceOf(storetest.Tenant())
+		scope := store.NewScope(d, store.ActorUser("u1\nuser:root"), "r1\nses", time.Hour).WithNames(names)
+		_, err := s.Run(t.Context(), fullEventScript, d.Keys(), scope.Args()...)
+		require.NoError(t, err)
+		events, _ := eventsIn(t, s, d.TimelineKey())
+		require.Equal(t, store.Event{
+			Device: "", Type: "test.full", Actor: "user:u1 user:root", Request: "r1 ses", Session: "ses", Command: "cmd",
+			Name: strings.ReplaceAll(names.Name, "\n", " "), Email: strings.ReplaceAll(names.Email, "\n", " "), Data: events[0].Data,
+		}, events[0])
+		require.True(t, strings.HasPrefix(events[0].Data, "{"))
+	}
+}
+
+// TestEvent_NoValueOfScriptBecomesAnother records an event of a tenant and one with values that do not come
+// from the scope, each with a line break.
+func TestEvent_NoValueOfScriptBecomesAnother(t *testing.T) {
+	t.Parallel()
+	hostile := newScript(`
+--@include store/base
+--@include store/device
+--@include store/event
+local device, hostile = device_at(1, 1), ARGV[6]
+emit_tenant(device.stream, clock(), 'test.tenant', {
+  tenant = device.tenant, actor = hostile, name = hostile, email = hostile, request = hostile, data = { text = hostile },
+})
+emit(device, clock(), 'test.device', { actor = hostile, request = hostile, session = hostile, command = hostile, data = { text = hostile } })
+return ok()`)
+	s := storetest.Connect(t, store.Config{URL: storetest.Start(t).URL()})
+	for _, text := range []string{"a\nb", "\n", "\na", "a\n\nb\n", "100%\n%1", "a\r\nb\x00\u2028"} {
+		d := deviceOf(storetest.Tenant())
+		_, err := s.Run(t.Context(), hostile, d.Keys(), store.NewScope(d, store.ActorUser("u1"), "r1", time.Hour).Args(text)...)
+		require.NoError(t, err)
+		events, _ := eventsIn(t, s, store.Tenant(d.Tenant).StreamKey())
+		line := strings.ReplaceAll(text, "\n", " ")
+		for i, want := range []store.Event{
+			{Type: "test.tenant", Actor: line, Name: line, Email: line, Request: line},
+			{Type: "test.device", Actor: line, Request: line, Session: line, Command: line, Device: d.ID},
+		} {
+			var data struct{ Text string }
+			require.NoError(t, json.Unmarshal([]byte(events[i].Data), &data))
+			require.Equal(t, text, data.Text)
+			events[i].Data = ""
+			require.Equal(t, want, events[i])
+		}
+	}
 }

@@ -39,13 +39,16 @@ func (s Scope) Args(scriptArgs ...any) []any {
 }
 
 // encodeActor returns the argument from which lua/device.lua reads the actor and the names: three
-// lines, or only the first. The id comes first and contains no line break, so no name can change it.
+// lines, or only the first. No name can change the id, which comes first.
 func (s Scope) encodeActor() string {
 	if s.Names == (fieldgate.Names{}) {
-		return s.Actor
+		return oneLine(s.Actor)
 	}
-	return s.Actor + "\n" + s.Names.Name + "\n" + s.Names.Email
+	return oneLine(s.Actor) + "\n" + oneLine(s.Names.Name) + "\n" + oneLine(s.Names.Email)
 }
+
+// oneLine returns a text in which line breaks are spaces, so that no part of it becomes another line.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 
 // ActorSystem is the actor of transitions that no user or device requested. An example is
 // the expiry of a lease.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,48 @@ func (b *testbed) copyState(t testing.TB) *testbed {
 	other := *b
 	other.state = filepath.Join(dir, filepath.Base(b.state))
 	return &other
+}
+
+// moveToOtherMachine changes the recorded numbers of the machine, as if the state file came from another
+// one. It skips the test on a machine without such numbers.
+func (b *testbed) moveToOtherMachine(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(b.state)
+	require.NoError(t, err)
+	_, recorded, found := strings.Cut(string(text), `"machine":`)
+	if !found {
+		t.Skip("SKIPPED: no serial number of this machine can be read")
+	}
+	changed := strings.NewReplacer("0", "1", "1", "0", "a", "b", "b", "a", "7", "8", "8", "7").Replace(recorded)
+	require.NoError(t, os.WriteFile(b.state, []byte(strings.Replace(string(text), recorded, changed, 1)), 0o600))
+}
+
+// TestCopies_IdentityOfOtherMachineIsRefusedUntilAdopted also holds the exit code, because systemd does not
+// restart an agent that exits with 2.
+func TestCopies_IdentityOfOtherMachineIsRefusedUntilAdopted(t *testing.T) {
+	t.Parallel()
+	b, original := newCopyTestbed(t)
+	original.kill()
+	b.moveToOtherMachine(t)
+	a := b.start(t)
+	require.Equal(t, 2, a.wait(t), a.log.String())
+	require.Contains(t, a.log.String(), "the state file was copied from another machine")
+
+	settings := []string{"FIELDGATE_URL=" + b.URL, "FIELDGATE_STATE=" + b.state}
+	code, levels, details := findings(t, settings)
+	require.Equal(t, 1, code, details)
+	require.Equal(t, "fail", levels["identity"], details)
+	require.Contains(t, details["identity"], "run fieldgate-agent adopt")
+	require.Equal(t, "ok", levels["gateway"], "the other checks go on: %s", details)
+	require.NotContains(t, levels, "login", "a copy must not log in")
+
+	code, output := runProgram(t, settings, "adopt")
+	require.Zero(t, code, output)
+	code, levels, details = findings(t, settings)
+	require.Zero(t, code, details)
+	require.Equal(t, "ok", levels["login"], details)
+	b.start(t)
+	require.Equal(t, client.CommandStatusSucceeded, b.execute(t, "diagnostic.system", map[string]any{}).Status)
 }
 
 // conflict returns the identity conflict of the device.

@@ -100,6 +100,9 @@ func checkIdentity(s settings.Settings) diagnosis.Finding {
 	switch {
 	case err != nil:
 		return diagnosis.Fail("identity", "%v", err)
+	case state.DeviceID != "" && state.Copied:
+		return diagnosis.Fail("identity", "the identity of %s was copied from another machine: run fieldgate-agent reset and register this machine with an activation code of its own, "+
+			"or run fieldgate-agent adopt if the other machine is out of service for good", state.DeviceID)
 	case state.DeviceID != "":
 		return diagnosis.Good("identity", "this device is %s; %d results are not submitted yet", state.DeviceID, state.Unsubmitted)
 	case state.Registering:
@@ -203,10 +206,10 @@ func checkHTTP(ctx context.Context, address *url.URL, config agent.Config) []dia
 	return findings
 }
 
-// checkLogin logs in with the identity, if there is one.
+// checkLogin logs in with the identity, if there is one and it belongs to this machine.
 func checkLogin(ctx context.Context, s settings.Settings, config agent.Config) []diagnosis.Finding {
 	state, err := agent.Inspect(s.State)
-	if err != nil || state.DeviceID == "" {
+	if err != nil || state.DeviceID == "" || state.Copied {
 		return nil
 	}
 	gateway, err := fieldgate.New(s.URL, fieldgate.WithTransport(config.Transport), fieldgate.WithTimeout(checkTimeout))

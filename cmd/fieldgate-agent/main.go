@@ -17,6 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/remediation"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
 	"github.com/fieldgate/fieldgate/cmd/program"
+	"github.com/fieldgate/fieldgate/cmd/program/manual"
 )
 
 // Exit codes. After exitTemporary, a service manager may restart the program. After
@@ -34,6 +35,9 @@ type commands struct {
 	Doctor doctorCommand `cmd:"" help:"Check the settings, the disk, the clock and the way to the gateway, and print how to mend what is wrong."`
 	Adopt  adoptCommand  `cmd:"" help:"Keep the identity of a disk that was moved to this machine, after the other machine is out of service."`
 	Reset  resetCommand  `cmd:"" help:"Forget the identity of this device, so that it can register again with a new activation code."`
+
+	Completion manual.Completion `cmd:"" help:"Print the completions for a shell."`
+	Man        manual.Page       `cmd:"" hidden:"" help:"Print the manual page."`
 }
 
 func main() {

@@ -13,6 +13,7 @@ import (
 	settingsOfAgent "github.com/fieldgate/fieldgate/cmd/fieldgate-agent/settings"
 	"github.com/fieldgate/fieldgate/cmd/fieldgate/admin"
 	"github.com/fieldgate/fieldgate/cmd/program"
+	"github.com/fieldgate/fieldgate/cmd/program/manual"
 )
 
 // commands are the subcommands of the program.
@@ -24,6 +25,9 @@ type commands struct {
 	Demo   demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
 	Admin  admin.Command `cmd:"" help:"Commands for the operator of an installation."`
 	Token  tokenCommand  `cmd:"" help:"Print the token of a user for a gateway in development."`
+
+	Completion manual.Completion `cmd:"" help:"Print the completions for a shell."`
+	Man        manual.Page       `cmd:"" hidden:"" help:"Print the manual page."`
 
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }

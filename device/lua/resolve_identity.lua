@@ -22,7 +22,7 @@ if refused then
 end
 local current, conflict = read_fields(device.record, 'instance', 'conflict')
 if conflict then
-  keep = present(keep) or current
+  keep = present(keep) or current or ''
   redis.call('HSET', device.record, 'instance', keep)
   redis.call('HDEL', device.record, 'conflict')
   emit(device, now, 'device.identity_resolved', { ready = true, data = { instanceId = keep, reason = present(reason) } })

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,6 +42,7 @@ func (s *site) startProgram(program, storeURL string, settings ...string) *proce
 		"PATH=" + os.Getenv("PATH"), "FIELDGATE_REDIS_URL=" + storeURL, "FIELDGATE_SUPABASE_URL=" + s.iss.URL(),
 		"FIELDGATE_ADDR=127.0.0.1:0", "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_RATE_LIMITS=off",
 		"FIELDGATE_DRAIN_DELAY=3s", "FIELDGATE_DRAIN_WINDOW=0s",
+		"FIELDGATE_REDIS_FUNCTIONS=" + strconv.FormatBool(!storetest.WithoutFunctions()),
 	}, settings...)
 	p.Stderr = &p.log
 	p.exited = startProgram(s.t, p.Cmd)

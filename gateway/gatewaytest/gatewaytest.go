@@ -46,7 +46,7 @@ func StartWithIssuer(t testing.TB, iss *customertest.Issuer, changes ...func(*ga
 	log := new(Log)
 	cfg := gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", Embedded: true, SupabaseURL: iss.URL(),
-		Environment: "test", Version: "test", ReconcileInterval: time.Second, ReconcileDevices: 10,
+		NoFunctions: storetest.WithoutFunctions(), Environment: "test", Version: "test", ReconcileInterval: time.Second, ReconcileDevices: 10,
 		Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range changes {

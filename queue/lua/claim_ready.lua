@@ -34,18 +34,32 @@ local function is_held(device, c)
   return c.approve_by and device.conflict
 end
 
+-- read_ready returns the state and the body of a command in the ready set, as read_command does. During
+-- a conflict it returns true instead of the body of a command that is held: each claim passes over all of
+-- these, and their bodies may have 32 KiB.
+local function read_ready(device, id)
+  if not device.conflict then
+    return read_command(device, id)
+  end
+  local c = load_command(device, id)
+  if c and is_held(device, c) then
+    return c, true
+  end
+  return c, redis.call('HGET', device.commands, body_field(id))
+end
+
 -- next_claimable returns the id, the state and the body of the first command in the ready set
 -- that may be claimed. It returns nil if no command may be claimed. It removes the commands
--- ahead of the returned one from the ready set if they may not be claimed, and passes over those
--- that are held.
+-- ahead of the returned one from the ready set if they may not be claimed. It passes over those
+-- that are held, and counts them in device.held, so that the next call does not read them again.
 local function next_claimable(device, now)
-  local held = 0
+  device.held = device.held or 0
   while true do
-    local id = redis.call('ZRANGE', device.ready, ms(held), ms(held))[1]
+    local id = redis.call('ZRANGE', device.ready, ms(device.held), ms(device.held))[1]
     if not id then
       return nil
     end
-    local c, body = read_command(device, id)
+    local c, body = read_ready(device, id)
     if not (c and body) then
       quarantine(device, id)
     elseif c.status ~= 'queued' then
@@ -56,7 +70,7 @@ local function next_claimable(device, now)
       if not is_held(device, c) then
         return id, c, body
       end
-      held = held + 1
+      device.held = device.held + 1
     end
   end
 end

@@ -9,7 +9,7 @@
 -- ARGV[9]      fingerprint of the other result
 -- ARGV[10]     the other result, shortened, as JSON
 -- ARGV[11..17] the arguments of the check of the login
--- Returns {"ok", events, state}
+-- Returns {"ok", events, state, 1 if the result was kept}
 -- Refuses with command_not_found, invalid_claim_token, claim_superseded; all but the first contain the
 --       command's state. Refuses with unauthorized or rate_limited as device/login_check does
 -- Guarantees that the result that stands is not changed, and that only the first other result is kept
@@ -38,7 +38,7 @@ if refused then
   return refused
 end
 if not FINAL[c.status] or c.result == fingerprint or redis.call('HEXISTS', device.commands, conflict_field(id)) == 1 then
-  return ok(device.state)
+  return ok(device.state, 0)
 end
 redis.call('HSET', device.commands, conflict_field(id), result)
 c.bytes = (c.bytes or 0) + #result
@@ -47,4 +47,4 @@ save_command(device, id, c)
 emit(device, now, 'command.result_conflict', {
   session = c.session, command = id, data = { attempt = c.attempt, status = status, instanceId = present(instance or '') },
 })
-return ok(device.state)
+return ok(device.state, 1)

@@ -38,6 +38,7 @@ func checks() map[store.Invariant]func(Step) bool {
 		queue.ApprovedIsWhatRuns:     forEachChange(approvedIsWhatRuns),
 		queue.DecidedOnce:            forEachChange(decidedOnce),
 		queue.NothingAfterItsSession: forEachClaim(deliverable),
+		queue.HeldUntilResolved:      forEachClaim(heldUntilResolved),
 		queue.FinishedIsFinal:        forEachChange(finishedIsFinal),
 		queue.OneResult:              forEachChange(oneResult),
 		queue.AttemptsBounded:        forEach(func(c Command) bool { return 0 <= c.Attempt && c.Attempt <= c.MaxAttempts && c.Claims <= MaxClaims }),
@@ -140,6 +141,8 @@ func deliverable(s Step, _, after Command) bool {
 	return s.After.Device == "active" && !s.After.sessionEnded(after) && after.DeliverBy > s.After.Now
 }
 
+func heldUntilResolved(s Step, _, after Command) bool { return !s.After.isHeld(after) }
+
 func finishedIsFinal(s Step, before, after Command) bool {
 	if !before.Status.Final() || before.Status == after.Status {
 		return after.Claims == before.Claims || !before.Status.Final()
@@ -154,7 +157,7 @@ func oneResult(_ Step, before, after Command) bool {
 }
 
 // fifoWithinPriority checks the order of the ready commands. It also checks that a claim
-// took commands from the front of that order.
+// took commands from the front of that order, apart from those that are held.
 func fifoWithinPriority(s Step) bool {
 	commands := s.After.Commands
 	order := func(a, b string) int { return commands[a].compare(commands[b]) }
@@ -162,11 +165,11 @@ func fifoWithinPriority(s Step) bool {
 		return false
 	}
 	claims := s.Operation.Kind == Claim || s.Operation.Next
-	if !claims || len(s.After.Index.Ready) == 0 {
+	free := slices.DeleteFunc(slices.Clone(s.After.Index.Ready), func(id string) bool { return s.After.isHeld(commands[id]) })
+	if !claims || len(free) == 0 {
 		return true
 	}
-	first := s.After.Index.Ready[0]
-	return forEachClaim(func(_ Step, _, claimed Command) bool { return order(claimed.ID, first) < 0 })(s)
+	return forEachClaim(func(_ Step, _, claimed Command) bool { return order(claimed.ID, free[0]) < 0 })(s)
 }
 
 func tokenFences(s Step, before, after Command) bool {

@@ -62,6 +62,10 @@ func TestViolations_FindsEveryInvariant(t *testing.T) {
 			s.After.Session = ""
 			command("c3", claim)(s)
 		},
+		queue.HeldUntilResolved: func(s *model.Step) {
+			s.After.Conflict = true
+			command("c2", claim)(s)
+		},
 		queue.FinishedIsFinal: command("c5", func(c *model.Command) { c.Status = model.Queued }),
 		queue.OneResult:       command("c5", func(c *model.Command) { c.Result = "failed other" }),
 		queue.AttemptsBounded: command("c1", func(c *model.Command) { c.Attempt = 3 }),

@@ -5,13 +5,31 @@ import (
 	"slices"
 )
 
-// claim claims the first ready commands. A repeated claim with the same key returns the same
-// leases while at least one of them has not expired.
+// claim claims the first ready commands. A repeated claim of the same instance with the same key
+// returns the same leases while at least one of them has not expired.
 func (m *Model) claim(op Operation) Response {
 	if m.state.Device == "suspended" {
 		return Response{Code: "unauthorized"}
 	}
+	if op.Key != "" && op.Instance != "" {
+		op.Key += "\n" + op.Instance
+	}
+	if remembered := m.recall(op); remembered == nil || remembered.Code == "ok" {
+		m.noteInstance(op.Instance)
+	}
 	return m.claimReady(op, op.Span)
+}
+
+// noteInstance records which instance of the device claims. A new one takes the place of the one
+// before it, as after a restart. If an earlier one claims, both are alive.
+func (m *Model) noteInstance(id string) {
+	switch {
+	case id == "" || id == m.state.Instance:
+	case slices.Contains(m.instances, id):
+		m.state.Conflict = true
+	default:
+		m.instances, m.state.Instance = append(m.instances, id), id
+	}
 }
 
 // claimReady claims commands for a device that is not suspended. The operation identifies the
@@ -60,10 +78,10 @@ func (m *Model) settleLeases() {
 	}
 }
 
-// firstReady returns the first ready command that can still be delivered.
+// firstReady returns the first ready command that can still be delivered and is not held.
 func (m *Model) firstReady() (Command, bool) {
 	for _, id := range m.state.expectedIndex().Ready {
-		if c := m.state.Commands[id]; !m.settle(&c) {
+		if c := m.state.Commands[id]; !m.settle(&c) && !m.state.isHeld(c) {
 			return c, true
 		}
 	}

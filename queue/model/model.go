@@ -25,11 +25,12 @@ const (
 	Approve      Kind = "approve"      // approves a command; uses Command, UserID and SoleUser
 	Reject       Kind = "reject"       // rejects a command; uses Command and UserID
 	Cancel       Kind = "cancel"       // cancels the command Command
-	Claim        Kind = "claim"        // claims commands; uses Limit, Key, and Span (length of the leases)
+	Claim        Kind = "claim"        // claims commands; uses Limit, Key, Instance, and Span (length of the leases)
 	Extend       Kind = "extend"       // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
 	Progress     Kind = "progress"     // reports progress, which changes nothing; uses Command, Token and Seq
 	Release      Kind = "release"      // releases a claim; uses Command and Token
 	SubmitResult Kind = "submitResult" // submits a result; uses Command, Token, Status, Output, and Next with Span (length of the next lease)
+	Resolve      Kind = "resolve"      // ends the conflict of the device's instances: the newest is right
 	Suspend      Kind = "suspend"      // suspends the device
 	Resume       Kind = "resume"       // ends the suspension of the device
 	Decommission Kind = "decommission" // decommissions the device
@@ -46,6 +47,7 @@ type Operation struct {
 	UserID      string
 	Token       string
 	Key         string // Idempotency-Key
+	Instance    string // instance of the device that claims; may be empty
 	Span        int64
 	Limit       int
 	Priority    int
@@ -81,8 +83,9 @@ type Lease struct {
 
 // Model simulates the queue of one device.
 type Model struct {
-	state    State
-	requests map[string]request // requests with an Idempotency-Key, by kind and key
+	state     State
+	requests  map[string]request // requests with an Idempotency-Key, by kind and key
+	instances []string           // instances of the device that have claimed
 }
 
 // request is a request with an Idempotency-Key, and its response.
@@ -114,7 +117,7 @@ func (m *Model) Apply(op Operation) Response {
 	apply := map[Kind]func(Operation) Response{
 		Open: m.open, Close: m.close, Propose: m.propose, Approve: m.decide, Reject: m.decide, Cancel: m.cancel,
 		Claim: m.claim, Extend: m.extend, Progress: m.progress, Release: m.release, SubmitResult: m.submitResult,
-		Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Settle: m.settleDue, Elapse: m.elapse,
+		Resolve: m.resolve, Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Settle: m.settleDue, Elapse: m.elapse,
 	}[op.Kind]
 	if apply == nil {
 		panic(fmt.Sprintf("the model has no operation %q", op.Kind))

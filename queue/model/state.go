@@ -82,6 +82,8 @@ type Session struct {
 type State struct {
 	Now      int64
 	Device   string // active, suspended or decommissioned
+	Instance string // instance of the device that may act: the newest; empty before one has claimed
+	Conflict bool   // two instances of the device use its identity
 	Session  string // id of the device's open session; empty if no session is open
 	Sessions map[string]Session
 	Commands map[string]Command
@@ -125,6 +127,10 @@ func (c Command) compare(other Command) int {
 func (s State) sessionEnded(c Command) bool {
 	return s.Device == "decommissioned" || s.Session != c.Session || s.Sessions[c.Session].Expires <= s.Now
 }
+
+// isHeld reports whether a command may not be claimed until a user resolves the conflict of the
+// device's instances.
+func (s State) isHeld(c Command) bool { return c.Reviewed && s.Conflict }
 
 // expectedIndex computes the indexes that the store must contain for the commands and sessions
 // of s.

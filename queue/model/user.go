@@ -154,6 +154,15 @@ func (m *Model) cancel(op Operation) Response {
 	return respond("ok", c)
 }
 
+// resolve ends the conflict of the device's instances.
+func (m *Model) resolve(Operation) Response {
+	if m.state.Device == "decommissioned" {
+		return Response{Code: "device_decommissioned"}
+	}
+	m.state.Conflict = false
+	return ok()
+}
+
 // suspend suspends the device, so that it can no longer claim. The session and the commands do
 // not change.
 func (m *Model) suspend(Operation) Response {

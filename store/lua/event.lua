@@ -73,11 +73,22 @@ local function append_to_timeline(device, now, ...)
   keep_timeline(device)
 end
 
+-- line_of returns a value as it is in a line of a packed event: an absent one is empty. A line break
+-- becomes a space. Otherwise the values behind it would be taken for others, such as a name for a session.
+local function line_of(value)
+  if not value then
+    return ''
+  elseif string.find(value, '\n', 1, true) then
+    value = string.gsub(value, '\n', ' ')
+  end
+  return value
+end
+
 -- pack_event returns an event as one text. Each line has one value, in the order of the list
 -- eventLines in Go, and is empty for an absent one. The data is JSON, in which no line ends.
 local function pack_event(now, kind, e)
-  return kind .. '\n' .. ms(now) .. '\n' .. e.actor .. '\n' .. (e.name or '') .. '\n' .. (e.email or '') .. '\n'
-    .. (e.request or '') .. '\n' .. (e.session or '') .. '\n' .. (e.command or '') .. '\n' .. (e.data and cjson.encode(e.data) or '')
+  return kind .. '\n' .. ms(now) .. '\n' .. line_of(e.actor) .. '\n' .. line_of(e.name) .. '\n' .. line_of(e.email) .. '\n'
+    .. line_of(e.request) .. '\n' .. line_of(e.session) .. '\n' .. line_of(e.command) .. '\n' .. (e.data and cjson.encode(e.data) or '')
 end
 
 -- list_event returns an event as a list of fields and their values.

@@ -13,7 +13,7 @@ type Agent struct {
 	config   Config
 	gateway  *fieldgate.Gateway
 	handlers map[string]registered
-	hardware hardware // of this machine
+	machine  machine // that the agent runs on, read once
 }
 
 // New returns an agent with the given configuration, or an error if the configuration is
@@ -34,7 +34,7 @@ func New(config Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{config: config, gateway: gateway, handlers: map[string]registered{}, hardware: readHardware("/")}, nil
+	return &Agent{config: config, gateway: gateway, handlers: map[string]registered{}, machine: thisMachine()}, nil
 }
 
 func userAgent(version string) string {
@@ -78,7 +78,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	journal, err := openJournal(a.config.StateFile+".journal", machineID(), lockFile, a.config.Logger)
+	journal, err := openJournal(a.config.StateFile+".journal", a.machine.id(), lockFile, a.config.Logger)
 	if err != nil {
 		return fmt.Errorf("agent: opening the journal: %w", err)
 	}

@@ -31,17 +31,23 @@ func (b *backoff) sleep(ctx context.Context, err error) bool { return sleep(ctx,
 // delay counts a failed attempt and returns how long to wait before the next attempt. The delay
 // includes the Retry-After of err, if err has one.
 func (b *backoff) delay(err error) time.Duration {
-	limit, retryAfter := backoffCap, time.Duration(0)
+	limit := backoffCap
 	var refused *fieldgate.APIError
-	if errors.As(err, &refused) {
-		retryAfter = min(refused.RetryAfter, maxRetryAfter)
-		if refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden {
-			limit = backoffRefusedCap
-		}
+	if errors.As(err, &refused) && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) {
+		limit = backoffRefusedCap
 	}
 	bound := min(backoffBase<<min(b.attempts, 12), limit)
 	b.attempts++
-	return retryAfter + rand.N(bound)
+	return retryAfter(err) + rand.N(bound)
+}
+
+// retryAfter returns the wait that err asks for, at most maxRetryAfter, or zero.
+func retryAfter(err error) time.Duration {
+	var refused *fieldgate.APIError
+	if !errors.As(err, &refused) {
+		return 0
+	}
+	return min(refused.RetryAfter, maxRetryAfter)
 }
 
 // sleep waits for d or until ctx ends, and reports whether it waited for all of d.

@@ -21,7 +21,7 @@ func (w *worker) execute(base context.Context, j *job, r registered) (result fie
 	defer cancel()
 	w.log.Info("running", "command", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
 	results := make(chan fieldgate.ResultRequest, 1)
-	reporting, reports := w.withReporter(ctx, base, j)
+	reporting, reports := w.withReporter(ctx, base, j, r.resumed)
 	go w.callHandler(w.withContinue(reporting, j, r), r.handler, j.command, results)
 	result = w.awaitResult(ctx, j, results)
 	report = sync.OnceFunc(reports.close)

@@ -47,6 +47,7 @@ type registered struct {
 	freesSpace bool
 	after      RestartHandler // nil if commands of the type do not restart the device
 	continues  bool           // whether handler is that of a command that continues after a restart
+	resumed    bool           // whether an earlier run of the agent has started the command
 	timeout    time.Duration
 }
 

@@ -49,26 +49,42 @@ func (w *worker) heartbeatLoop(ctx context.Context) {
 	}
 }
 
-// sendHeartbeat sends one heartbeat. If the gateway refuses it, sendHeartbeat repeats it without
-// the metrics and the reason, because a device with a broken sensor must not appear offline, and a
-// gateway of an earlier release knows no reason.
-func (w *worker) sendHeartbeat(ctx context.Context) (fieldgate.HeartbeatReply, error) {
+// sendHeartbeat sends one heartbeat. If the gateway refuses it, sendHeartbeat repeats it with less, because
+// a device with a broken sensor or an earlier gateway must not appear offline.
+func (w *worker) sendHeartbeat(ctx context.Context) (reply fieldgate.HeartbeatReply, err error) {
 	api, _ := w.uplink.current()
 	_ = w.journal.repair()
-	request := fieldgate.HeartbeatRequest{FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
-	request.Status, request.Reason = w.status()
-	reply, err := api.Heartbeat(ctx, request)
-	if len(request.Metrics) == 0 && request.Reason == "" || !isMetricsError(err) {
-		return reply, err
+	full := fieldgate.HeartbeatRequest{FirmwareVersion: w.config.Version, Metrics: w.readMetrics()}
+	full.Status, full.Reason = w.status()
+	for _, request := range heartbeatForms(full) {
+		if reply, err = api.Heartbeat(ctx, request); !isAboutContent(err) {
+			break
+		}
+		w.logHeartbeatError(err)
 	}
-	w.logMetricsError(err)
-	request.Metrics, request.Reason = nil, ""
-	return api.Heartbeat(ctx, request)
+	return reply, err
 }
 
-// isMetricsError reports whether the metrics may have caused err, the error of a heartbeat. JSON
-// has no NaN, and the gateway limits the number of metrics and the form of their names.
-func isMetricsError(err error) bool {
+// heartbeatForms returns the forms in which a heartbeat is sent until the gateway accepts one. A gateway of
+// release 1.0.0 knows no reason, so the reason is left out first, and the metrics next.
+func heartbeatForms(full fieldgate.HeartbeatRequest) []fieldgate.HeartbeatRequest {
+	noReason, noMetrics, neither := full, full, full
+	noReason.Reason, noMetrics.Metrics = "", nil
+	neither.Reason, neither.Metrics = "", nil
+	switch hasReason, hasMetrics := full.Reason != "", len(full.Metrics) > 0; {
+	case hasReason && hasMetrics:
+		return []fieldgate.HeartbeatRequest{full, noReason, noMetrics, neither}
+	case hasReason:
+		return []fieldgate.HeartbeatRequest{full, noReason}
+	case hasMetrics:
+		return []fieldgate.HeartbeatRequest{full, noMetrics}
+	}
+	return []fieldgate.HeartbeatRequest{full}
+}
+
+// isAboutContent reports whether the reason or the metrics may have caused err, the error of a heartbeat.
+// JSON has no NaN, and the gateway limits the number of metrics and the form of their names.
+func isAboutContent(err error) bool {
 	var unsupported *json.UnsupportedValueError
 	return errors.As(err, &unsupported) || isInvalidRequest(fieldgate.CodeOf(err))
 }
@@ -94,17 +110,17 @@ func (w *worker) callMetrics() (metrics fieldgate.Metrics) {
 	}
 	defer func() {
 		if fault := recover(); fault != nil {
-			w.logMetricsError(fmt.Errorf("reading them panicked: %v", fault))
+			w.logHeartbeatError(fmt.Errorf("reading the metrics panicked: %v", fault))
 			metrics = nil
 		}
 	}()
 	return w.config.Metrics()
 }
 
-// logMetricsError logs the first error about metrics and ignores later ones. Otherwise the same
-// error would be logged with every heartbeat.
-func (w *worker) logMetricsError(err error) {
-	w.metricsError.Do(func() { w.log.Error("sending heartbeats without the metrics and the reason", "error", err) })
+// logHeartbeatError logs the first error about the content of heartbeats and ignores later ones. Otherwise
+// the same error would be logged with every heartbeat.
+func (w *worker) logHeartbeatError(err error) {
+	w.heartbeatError.Do(func() { w.log.Error("sending heartbeats without the metrics or the reason", "error", err) })
 }
 
 // status returns the status of the device and the reason of it. The status is degraded while the

@@ -58,3 +58,43 @@ func TestHeartbeat_InvalidMetricsAreLeftOut(t *testing.T) {
 		})
 	}
 }
+
+// TestHeartbeat_DegradedDeviceKeepsWhatTheGatewayAccepts includes a gateway of release 1.0.0, which refuses
+// the reason.
+func TestHeartbeat_DegradedDeviceKeepsWhatTheGatewayAccepts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		refused                []string // members that the gateway refuses
+		level                  float64
+		wantReason, wantMetric bool
+	}{
+		"everything":        {nil, 1, true, true},
+		"no reason":         {[]string{`"reason"`}, 1, false, true},
+		"no metrics":        {[]string{`"metrics"`}, 1, true, false},
+		"neither":           {[]string{`"reason"`, `"metrics"`}, 1, false, false},
+		"a value of no use": {nil, math.NaN(), true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newFakeGateway(t)
+			g.refuse = func(path string, body []byte) string {
+				for _, member := range c.refused {
+					if path == "heartbeat" && strings.Contains(string(body), member) {
+						return "validation_failed"
+					}
+				}
+				return ""
+			}
+			w := newTestWorker(t, g, 1, nil)
+			w.config.Metrics = func() fieldgate.Metrics { return fieldgate.Metrics{"level": c.level} }
+			t.Cleanup(failWrites(t, w.journal))
+			require.Error(t, w.journal.begin(testCommand(1), false, true))
+			_, err := w.sendHeartbeat(t.Context())
+			require.NoError(t, err)
+			require.Len(t, g.heartbeats, 1)
+			require.Equal(t, fieldgate.HeartbeatStatusDegraded, g.heartbeats[0].Status)
+			require.Equal(t, c.wantReason, g.heartbeats[0].Reason != "")
+			require.Equal(t, c.wantMetric, g.heartbeats[0].Metrics["level"] == c.level)
+		})
+	}
+}

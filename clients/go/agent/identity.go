@@ -17,9 +17,9 @@ type identity struct {
 	DeviceID     string `json:"deviceId,omitempty"`
 	DeviceSecret string `json:"deviceSecret,omitempty"`
 
-	// Hardware is that of the machine to which the identity belongs. It is nil if an earlier
-	// version has registered the device, or if no number could be read.
-	Hardware *hardware `json:"hardware,omitempty"`
+	// Machine is the one to which the identity or the registration belongs, as it was at the last start. It is nil if an
+	// earlier version has registered the device, or if no number of its hardware could be read.
+	Machine *machine `json:"machine,omitempty"`
 
 	// Registering is stored before the activation code is sent. If the response is lost, the
 	// same request can then be repeated, even after a restart.
@@ -84,7 +84,11 @@ func (a *Agent) identify(ctx context.Context, writeErr error) (identity, error) 
 	if writeErr != nil {
 		return identity{}, fmt.Errorf("agent: the state of the device cannot be written: %w", writeErr)
 	}
-	pending, err := a.prepareRegistration(device.Registering)
+	pending := device.Registering
+	if device.isCopiedTo(a.machine) {
+		pending = nil // with the key of the original, the copy would get its identity
+	}
+	pending, err = a.prepareRegistration(pending)
 	if err != nil {
 		return identity{}, err
 	}
@@ -93,31 +97,44 @@ func (a *Agent) identify(ctx context.Context, writeErr error) (identity, error) 
 		return identity{}, err
 	}
 	a.config.Logger.Info("registered", "device", registered.DeviceID)
-	device = identity{DeviceID: registered.DeviceID, DeviceSecret: registered.DeviceSecret}.onMachine(a.hardware)
+	device = identity{DeviceID: registered.DeviceID, DeviceSecret: registered.DeviceSecret}.onMachine(a.machine)
 	return device, device.write(a.config.StateFile)
 }
 
 // onMachine returns a copy of the identity that belongs to a machine.
-func (i identity) onMachine(h hardware) identity {
-	i.Hardware = nil
-	if h.isKnown() {
-		i.Hardware = &h
+func (i identity) onMachine(m machine) identity {
+	i.Machine = nil
+	if m.isKnown() {
+		i.Machine = &m
 	}
 	return i
 }
 
-// checkMachine returns ErrCopied if the identity belongs to another machine. An identity that no machine
-// is recorded for belongs to this one from now on.
+// isCopiedTo reports whether the identity belongs to another machine than m.
+func (i identity) isCopiedTo(m machine) bool { return i.Machine != nil && i.Machine.isOther(m) }
+
+// checkMachine returns ErrCopied if the identity belongs to another machine. Otherwise it records
+// what has changed of this one, such as a replaced adapter. An identity that no machine is recorded for
+// belongs to this one from now on.
 func (a *Agent) checkMachine(device identity, writeErr error) (identity, error) {
-	switch {
-	case device.Hardware != nil && device.Hardware.isOther(a.hardware):
+	if device.isCopiedTo(a.machine) {
 		return device, copied(device.DeviceID, a.config.StateFile)
-	case device.Hardware != nil || writeErr != nil || !a.hardware.isKnown():
+	}
+	recorded := machine{}
+	if device.Machine != nil {
+		recorded = *device.Machine
+	}
+	refreshed := recorded.refreshed(a.machine)
+	if writeErr != nil || !refreshed.isKnown() || refreshed.equals(recorded) {
 		return device, nil
 	}
-	device = device.onMachine(a.hardware)
+	log := a.config.Logger.With("device", device.DeviceID)
+	if recorded.hasOtherAdapters(a.machine) {
+		log.Warn("all network adapters of this machine are other ones than before: if its state was copied from another machine, reset it")
+	}
+	device = device.onMachine(refreshed)
 	if err := device.write(a.config.StateFile); err != nil {
-		a.config.Logger.Warn("recording the machine of this device failed", "device", device.DeviceID, "error", err)
+		log.Warn("recording the machine of this device failed", "error", err)
 	}
 	return device, nil
 }
@@ -132,7 +149,8 @@ func copied(deviceID, path string) error {
 // this machine, and the machine that had it is out of service. Adopt returns ErrInUse while an agent
 // uses the files, and ErrNotRegistered if there is no identity.
 func Adopt(stateFile string) error {
-	release, err := lockFiles(stateFile)
+	here := thisMachine()
+	release, err := lockFiles(stateFile, here)
 	if err != nil {
 		return err
 	}
@@ -144,7 +162,7 @@ func Adopt(stateFile string) error {
 	if !device.isRegistered() {
 		return ErrNotRegistered
 	}
-	return device.onMachine(readHardware("/")).write(stateFile)
+	return device.onMachine(here).write(stateFile)
 }
 
 // prepareRegistration returns the registration to send. It returns pending, unless pending is
@@ -159,7 +177,7 @@ func (a *Agent) prepareRegistration(pending *registration) (*registration, error
 		return nil, ErrNotRegistered
 	}
 	pending = &registration{ActivationCode: code, IdempotencyKey: rand.Text()}
-	return pending, identity{Registering: pending}.write(a.config.StateFile)
+	return pending, identity{Registering: pending}.onMachine(a.machine).write(a.config.StateFile)
 }
 
 // register sends the registration, and repeats it until the gateway accepts or refuses it. Until the

@@ -76,7 +76,7 @@ func newTestAgent(t testing.TB, url, state, code string) *Agent {
 	t.Helper()
 	a, err := New(Config{URL: url, StateFile: state, ActivationCode: code, Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	a.hardware = hardware{} // a test sets it if it matters
+	a.machine = machine{} // a test sets it if it matters
 	return a
 }
 
@@ -188,7 +188,7 @@ func TestState_DamagedFileIsReportedAndKept(t *testing.T) {
 func TestState_SecondAgentWithSameFileFails(t *testing.T) {
 	t.Parallel()
 	state := newStatePath(t)
-	first, err := openJournal(state+".journal", machineID(), lockFile, slog.New(slog.DiscardHandler))
+	first, err := openJournal(state+".journal", thisMachine().id(), lockFile, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	second := newTestAgent(t, "http://127.0.0.1:1", state, "")
 	require.ErrorIs(t, second.Run(t.Context()), ErrInUse)
@@ -205,7 +205,7 @@ func TestState_SecondAgentWithSameFileFails(t *testing.T) {
 func TestState_RemovedJournal(t *testing.T) {
 	t.Parallel()
 	open := func(path string) *journal {
-		j, err := openJournal(path, machineID(), lockFile, slog.New(slog.DiscardHandler))
+		j, err := openJournal(path, thisMachine().id(), lockFile, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
 		t.Cleanup(j.close)
 		return j
@@ -218,7 +218,7 @@ func TestState_RemovedJournal(t *testing.T) {
 		require.NoError(t, os.Remove(path))
 		require.NoError(t, j.begin(testCommand(2), false, true))
 		require.Equal(t, []string{"cmd_1", "cmd_2"}, storedIDs(t, path))
-		_, err := openJournal(path, machineID(), lockFile, slog.New(slog.DiscardHandler))
+		_, err := openJournal(path, thisMachine().id(), lockFile, slog.New(slog.DiscardHandler))
 		require.ErrorIs(t, err, ErrInUse)
 	})
 	t.Run("another agent has taken its place", func(t *testing.T) {

@@ -61,7 +61,7 @@ func TestHandler_PanicFailsCommandOnly(t *testing.T) {
 func newCrashedState(t testing.TB, crashes int) (state string) {
 	t.Helper()
 	state = newStatePath(t)
-	j, err := openJournal(state+".journal", machineID(), unlocked, slog.New(slog.DiscardHandler))
+	j, err := openJournal(state+".journal", thisMachine().id(), unlocked, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer j.close()
 	require.NoError(t, j.begin(Command{ID: "cmd_1", ClaimToken: "token", Type: "a"}, true, true))

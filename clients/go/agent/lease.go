@@ -31,7 +31,7 @@ func (w *worker) keepLease(ctx context.Context, j *job) {
 			return
 		default:
 			w.log.Warn("extending a lease failed, trying again", "command", j.command.ID, "error", err)
-			wait = min(interval, backoffBase<<min(failures, 8))
+			wait = min(interval, max(backoffBase<<min(failures, 8), retryAfter(err)))
 			failures++
 		}
 	}

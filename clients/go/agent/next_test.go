@@ -109,7 +109,7 @@ func TestNext_KeepsClaimKey(t *testing.T) {
 func TestNext_RunningCommandIsNotReleased(t *testing.T) {
 	t.Parallel()
 	path := newStatePath(t)
-	j, err := openJournal(path+".journal", machineID(), unlocked, slog.New(slog.DiscardHandler))
+	j, err := openJournal(path+".journal", thisMachine().id(), unlocked, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.NoError(t, j.begin(testCommand(1), false, true))
 	require.NoError(t, j.recordResult("cmd_1", fieldgate.ResultRequest{Status: fieldgate.ResultStatusSucceeded, Next: true}))

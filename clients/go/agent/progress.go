@@ -20,12 +20,12 @@ const (
 	// ends before is not reported: users see its result at once.
 	reportDelay = 300 * time.Millisecond
 
-	// reportInterval is the minimum interval between two reports of a command.
+	// reportInterval is the minimum interval between two reports of a command, also after one that failed.
 	reportInterval = time.Second
 
-	// reportShare is the share of the time in which reports may be on their way, as a divisor, so
-	// that they leave a slow link to results and other calls.
-	reportShare = 4
+	// reportShare is the rest after a report, as a multiple of the time that it was on its way, so that
+	// reports leave most of a slow link to results and other calls.
+	reportShare = 3
 
 	// lastReportTimeout bounds how long the result of a command waits for its last report.
 	lastReportTimeout = 2 * time.Second
@@ -89,8 +89,11 @@ type reporter struct {
 	wake   chan struct{} // receives an element when there may be something to report
 	done   chan struct{} // closed when the goroutine has ended
 
-	seq   int    // number of the newest report; only the goroutine uses it and token
-	token string // claim token of the newest report
+	// Only the goroutine uses these.
+	seq     int    // number of the newest report that has arrived under token
+	token   string // claim token of the newest report that has arrived
+	posted  string // claim token of the newest report that was sent
+	resumed bool   // whether an earlier run of the agent may have reported, and nothing has arrived since
 
 	mu       sync.Mutex
 	started  bool
@@ -102,9 +105,13 @@ type reporter struct {
 	noOutput bool // the gateway keeps no more output
 }
 
-// withReporter returns a context in which the handler of j may report progress.
-func (w *worker) withReporter(ctx, base context.Context, j *job) (context.Context, *reporter) {
-	r := &reporter{worker: w, id: j.command.ID, wake: make(chan struct{}, 1), done: make(chan struct{}), finish: make(chan struct{})}
+// withReporter returns a context in which the handler of j may report progress. resumed reports whether an
+// earlier run of the agent has executed the command.
+func (w *worker) withReporter(ctx, base context.Context, j *job, resumed bool) (context.Context, *reporter) {
+	r := &reporter{
+		worker: w, id: j.command.ID, resumed: resumed,
+		wake: make(chan struct{}, 1), done: make(chan struct{}), finish: make(chan struct{}),
+	}
 	r.ctx, r.cancel = context.WithCancel(base)
 	return context.WithValue(ctx, reporterKey{}, r), r
 }
@@ -180,7 +187,7 @@ func (r *reporter) run() {
 			r.stop()
 			return
 		}
-		r.pause(max(reportInterval, reportShare*time.Since(start)))
+		r.pause(restAfter(start))
 	}
 }
 
@@ -236,42 +243,98 @@ func (r *reporter) stop() {
 }
 
 // send sends a report until it arrives. It returns false if the command is not to be reported any
-// more: the claim is lost, or the gateway is too old.
+// more: it has ended, or the gateway is too old. While the claim is lost, send waits for a newer one.
 func (r *reporter) send(report fieldgate.ProgressRequest) bool {
-	r.number(&report)
-	for delay, renumbered := (backoff{}), false; ; {
-		api, _ := r.worker.uplink.current()
-		reply, err := api.ReportProgress(r.ctx, r.id, report)
+	for delay := (backoff{}); ; {
+		start := time.Now()
+		err := r.sendOnce(report)
 		switch {
-		case err == nil && reply.CancelRequested:
-			r.worker.cancel(r.id, "")
-			fallthrough
 		case err == nil:
-			if reply.Seq <= report.Seq || renumbered {
-				return true
-			}
-			report.Seq, renumbered = reply.Seq+1, true // an earlier run of the agent has reported under this claim
-			r.seq = report.Seq
+			return true
 		case fieldgate.CodeOf(err) == fieldgate.CodeQuotaExceeded:
 			r.dropOutput()
 			if report.Output = ""; report.Percent == nil {
 				return true
 			}
+		case isLostClaim(err):
+			if !r.awaitClaim() {
+				return false
+			}
+			delay = backoff{}
+			continue
 		case r.ctx.Err() != nil || refusesProgress(err):
 			return false
-		case !r.pause(delay.delay(err)):
+		}
+		if !r.pause(max(restAfter(start), delay.delay(err))) {
 			return false // the result does not wait for a gateway that does not respond
 		}
 	}
 }
 
-// number sets the claim token and the number of a report. The reports of a claim count from 1.
-func (r *reporter) number(report *fieldgate.ProgressRequest) {
-	if token := r.worker.journal.token(r.id); token != r.token {
-		r.token, r.seq = token, 0
+// restAfter returns how long a reporter rests after an attempt that has begun at start.
+func restAfter(start time.Time) time.Duration {
+	return max(reportInterval, reportShare*time.Since(start))
+}
+
+// sendOnce sends a report under the newest claim. The number stays the same until the report has arrived,
+// so that a repetition changes nothing. If another report had the number, sendOnce takes the next one.
+func (r *reporter) sendOnce(report fieldgate.ProgressRequest) error {
+	if err := r.follow(); err != nil {
+		return err
 	}
-	r.seq++
-	report.ClaimToken, report.Seq = r.token, r.seq
+	for range 2 {
+		report.ClaimToken, report.Seq = r.token, r.seq+1
+		reply, err := r.post(report)
+		if err != nil {
+			return err
+		}
+		r.seq = max(report.Seq, reply.Seq)
+		if r.seq == report.Seq {
+			break
+		}
+	}
+	return nil
+}
+
+// follow takes over the newest claim of the command. The reports of a claim count from 1. Before the first
+// report of a resumed command, follow asks for the number of the newest one, with an empty report: an
+// earlier run of the agent may have reported under the same claim, and a report with a number that
+// was used is lost.
+func (r *reporter) follow() error {
+	token, seq := r.worker.journal.token(r.id), 0
+	if token == r.token {
+		return nil
+	}
+	if r.resumed {
+		reply, err := r.post(fieldgate.ProgressRequest{ClaimToken: token})
+		if err != nil {
+			return err
+		}
+		seq = reply.Seq
+	}
+	r.token, r.seq, r.resumed = token, seq, false
+	return nil
+}
+
+// post sends a report once. It cancels the command if the response asks for that.
+func (r *reporter) post(report fieldgate.ProgressRequest) (fieldgate.ProgressReply, error) {
+	r.posted = report.ClaimToken
+	api, _ := r.worker.uplink.current()
+	reply, err := api.ReportProgress(r.ctx, r.id, report)
+	if err == nil && reply.CancelRequested {
+		r.worker.cancel(r.id, "")
+	}
+	return reply, err
+}
+
+// awaitClaim waits until the command is claimed again. It returns false if the handler ends first.
+func (r *reporter) awaitClaim() bool {
+	for r.pause(reportInterval) {
+		if r.worker.journal.token(r.id) != r.posted {
+			return true
+		}
+	}
+	return false
 }
 
 // dropOutput drops the output of the command from now on.
@@ -282,8 +345,17 @@ func (r *reporter) dropOutput() {
 	r.worker.log.Warn("not reporting the output of a command: the quota of the tenant is used up", "command", r.id)
 }
 
-// refusesProgress reports whether err is the refusal of a claim that is lost, or of a gateway of an
-// earlier version, which knows no progress.
+// isLostClaim reports whether err is the refusal of a claim. The command may still be claimed again.
+func isLostClaim(err error) bool {
+	switch fieldgate.CodeOf(err) {
+	case fieldgate.CodeClaimExpired, fieldgate.CodeClaimSuperseded, fieldgate.CodeInvalidClaimToken:
+		return true
+	}
+	return false
+}
+
+// refusesProgress reports whether err is the refusal of a command that has ended, or of a gateway of
+// an earlier version, which knows no progress.
 func refusesProgress(err error) bool {
 	if isPermanent(err) {
 		return true

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -172,6 +175,111 @@ func TestProgress_ContinuesAfterEarlierReports(t *testing.T) {
 	g.locked(func(g *fakeGateway) { require.Equal(t, 8, g.reports[0].Seq) })
 	close(release)
 	g.awaitResult(t, "cmd_1")
+}
+
+// TestProgress_FirstReportAfterRestartArrives resumes a command for which an earlier run has sent exactly one
+// report. The first one of this run must not have the same number.
+func TestProgress_FirstReportAfterRestartArrives(t *testing.T) {
+	t.Parallel()
+	g, release, state := newFakeGateway(t), make(chan struct{}), newStatePath(t)
+	g.reported = 1
+	j, err := openJournal(state+".journal", thisMachine().id(), unlocked, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, j.begin(Command{ID: "cmd_1", Type: "a", ClaimToken: "token"}, true, true))
+	j.close()
+	g.startAgent(t, Config{StateFile: state}, map[string]Handler{"a": runningUntil(release, func(ctx context.Context) {
+		_, _ = io.WriteString(Output(ctx), "again\n")
+	})}, Repeatable())
+	eventuallyTrue(t, func() bool { return g.output() == "again\n" }, "the output does not arrive")
+	g.locked(func(g *fakeGateway) { require.Equal(t, 2, g.reports[0].Seq) })
+	close(release)
+	g.awaitResult(t, "cmd_1")
+}
+
+// TestProgress_GoesOnUnderANewerClaim lets the lease end while the command runs. The device claims the command
+// again, and what it has not reported until then is reported under the new claim.
+func TestProgress_GoesOnUnderANewerClaim(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{fieldgate.CodeClaimExpired, fieldgate.CodeClaimSuperseded} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			g, release := newFakeGateway(t, claimedJSON("cmd_1", "a")), make(chan struct{})
+			again := sync.OnceFunc(func() {
+				g.commands = append(g.commands, strings.Replace(claimedJSON("cmd_1", "a"), `"token"`, `"token-2"`, 1))
+			})
+			g.refuse = func(path string, body []byte) string {
+				if strings.HasSuffix(path, "/progress") && strings.Contains(string(body), `"token"`) {
+					again()
+					return code
+				}
+				return ""
+			}
+			g.startAgent(t, Config{Concurrency: 2}, map[string]Handler{"a": runningUntil(release, func(ctx context.Context) {
+				_, _ = io.WriteString(Output(ctx), "working\n")
+			})})
+			eventuallyTrue(t, func() bool { return g.output() == "working\n" }, "the output does not arrive")
+			g.locked(func(g *fakeGateway) {
+				require.Equal(t, "token-2", g.reports[0].ClaimToken)
+				require.Equal(t, 1, g.reports[0].Seq)
+			})
+			close(release)
+			require.Equal(t, fieldgate.ResultStatusSucceeded, g.awaitResult(t, "cmd_1").Status)
+		})
+	}
+}
+
+// TestProgress_RefusedReportsRest refuses reports at once, or after a while as on a slow link. The reporter
+// must leave the link to other calls meanwhile.
+func TestProgress_RefusedReportsRest(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		code string        // of the refusal; a page of a proxy has none
+		took time.Duration // time that each report is on its way
+		rest time.Duration
+	}{
+		"quota":          {fieldgate.CodeQuotaExceeded, 0, reportInterval},
+		"broken gateway": {"", 0, reportInterval},
+		"slow link":      {"", 600 * time.Millisecond, 1800 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g, release := newFakeGateway(t, claimedJSON("cmd_1", "a")), make(chan struct{})
+			var began, ended []time.Time
+			g.refuse = func(path string, _ []byte) string {
+				if strings.HasSuffix(path, "/progress") {
+					return c.code
+				}
+				return ""
+			}
+			g.proxy = func(path string, _ []byte) int {
+				if !strings.HasSuffix(path, "/progress") {
+					return 0
+				}
+				began = append(began, time.Now())
+				<-time.After(c.took)
+				ended = append(ended, time.Now())
+				if c.code == "" {
+					return http.StatusBadGateway
+				}
+				return 0
+			}
+			g.startAgent(t, Config{}, map[string]Handler{"a": runningUntil(release, func(ctx context.Context) {
+				_, _ = io.WriteString(Output(ctx), "working\n")
+				Progress(ctx, 50, "half")
+			})})
+			eventuallyTrue(t, func() (enough bool) {
+				g.locked(func(*fakeGateway) { enough = len(ended) >= 3 })
+				return enough
+			}, "no report is repeated")
+			close(release)
+			g.awaitResult(t, "cmd_1")
+			g.locked(func(*fakeGateway) {
+				for i := range began[1:] {
+					require.GreaterOrEqual(t, began[i+1].Sub(ended[i]), c.rest-50*time.Millisecond)
+				}
+			})
+		})
+	}
 }
 
 func TestProgress_WithoutAHandlerDoesNothing(t *testing.T) {

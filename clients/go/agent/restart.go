@@ -124,7 +124,7 @@ func (w *worker) resumeAfterRestart(ctx, base context.Context, e entry) {
 		}
 		w.log.Info("continuing a command after the restart", "command", e.ID)
 		r, note := w.handlers[e.Type], e.Note
-		r.continues = true
+		r.continues, r.resumed = true, true
 		r.handler = func(ctx context.Context, command Command) (Result, error) { return r.after(ctx, command, note) }
 		command := *e.Command
 		command.LeaseRemainingMs = 0 // not known after the restart: the first extension is sent at once

@@ -77,9 +77,9 @@ func (w *worker) startRerun(base context.Context, e entry, lease fieldgate.Lease
 		return
 	}
 	w.log.Info("running an interrupted command again", "command", e.ID)
-	command := *e.Command
-	command.LeaseRemainingMs = lease.LeaseRemainingMs
-	w.start(base, command, w.handlerFor(e.Type))
+	command, r := *e.Command, w.handlerFor(e.Type)
+	command.LeaseRemainingMs, r.resumed = lease.LeaseRemainingMs, true
+	w.start(base, command, r)
 }
 
 // confirmClaim extends the lease of a command under the newest claim, and returns the lease. It

@@ -15,6 +15,7 @@ import (
 type State struct {
 	DeviceID    string // empty if the device is not registered
 	Registering bool   // whether a registration was sent whose response has not arrived
+	Copied      bool   // whether the identity belongs to another machine, so that Run returns ErrCopied
 	Unsubmitted int    // number of commands whose results the gateway does not have yet
 }
 
@@ -36,7 +37,7 @@ func Inspect(stateFile string) (State, error) {
 			pending[r.Entry.ID] = !r.Entry.Submitted && !r.Entry.Removed
 		}
 	}
-	s := State{DeviceID: device.DeviceID, Registering: device.Registering != nil}
+	s := State{DeviceID: device.DeviceID, Registering: device.Registering != nil, Copied: device.isCopiedTo(thisMachine())}
 	for _, isPending := range pending {
 		if isPending {
 			s.Unsubmitted++
@@ -48,7 +49,7 @@ func Inspect(stateFile string) (State, error) {
 // Reset removes a state file with its journal, so that the device can register again. Results that
 // were not submitted are lost. Reset returns ErrInUse while an agent uses the files.
 func Reset(stateFile string) error {
-	release, err := lockFiles(stateFile)
+	release, err := lockFiles(stateFile, thisMachine())
 	if err != nil {
 		return err
 	}
@@ -61,13 +62,13 @@ func Reset(stateFile string) error {
 	return nil
 }
 
-// lockFiles locks a state file and its journal. It returns ErrInUse while an agent uses them.
-func lockFiles(stateFile string) (release func(), err error) {
+// lockFiles locks a state file and its journal on the machine m. It returns ErrInUse while an agent uses them.
+func lockFiles(stateFile string, m machine) (release func(), err error) {
 	unlock, err := lockState(stateFile)
 	if err != nil {
 		return nil, err
 	}
-	journal, err := openJournal(stateFile+".journal", machineID(), lockFile, slog.New(slog.DiscardHandler))
+	journal, err := openJournal(stateFile+".journal", m.id(), lockFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		unlock()
 		return nil, fmt.Errorf("agent: opening the journal: %w", err)

@@ -45,7 +45,7 @@ type worker struct {
 
 	admission sync.Mutex // held while a claimed command is looked up in the journal and recorded
 
-	metricsError sync.Once // limits the log to one message about invalid metrics
+	heartbeatError sync.Once // limits the log to one message about the content of heartbeats
 
 	mu          sync.Mutex
 	jobs        map[string]*job // by command ID

@@ -365,8 +365,8 @@ export interface paths {
          *     Count `seq` up by one with each report of a claim, from 1. A report whose `seq` is not above
          *     that of an earlier one is a repetition: it changes nothing, so repeat a report whose response
          *     was lost with the same `seq`. A number that is skipped is counted as a missed report, which
-         *     users see. `seq` in the response is the newest one of this claim. If it is above that of the
-         *     first report after a restart of the device, continue after it.
+         *     users see. `seq` in the response is the newest one of this claim. After a restart of the device,
+         *     first send a report with `seq` 0 and nothing else, and continue after the `seq` of the response.
          *
          *     The gateway keeps the last 256 KiB of output, for as long as it keeps the command. The kept
          *     output counts towards the quota `storedBytes`. After 429 `quota_exceeded`, report without

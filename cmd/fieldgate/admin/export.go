@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
@@ -30,6 +31,7 @@ const (
 	kindEvent   = "event"   // an event of the timeline of the device before it
 	kindSession = "session" // a session of the device before it
 	kindCommand = "command" // a command of the session before it, with its parameters and its result
+	kindOutput  = "output"  // the progress and the output that the device of the command before it has reported, if any
 	kindEnd     = "end"     // the last line: an export without it is cut off
 )
 
@@ -51,6 +53,12 @@ type exportQuota struct {
 	Quota string `json:"quota"`
 	Used  string `json:"used"`
 	Limit string `json:"limit"`
+}
+
+// exportOutput is the data of the output of a command.
+type exportOutput struct {
+	CommandID string `json:"commandId"`
+	generated.CommandOutput
 }
 
 // exportEnd is the data of the last line. Skipped is the number of records that could not be read.
@@ -202,17 +210,27 @@ func (e *export) writeSession(ctx context.Context, d store.Device, s session.Ses
 		} else if err != nil {
 			return err
 		}
-		found, err := e.queue.GetOwn(ctx, d, listed.ID)
-		if isNotFound(err) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if err := e.write(kindCommand, handlers.CommandRecord(found)); err != nil {
+		if err := e.writeCommand(ctx, d, listed.ID); err != nil && !isNotFound(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeCommand prints a command, and what its device has reported while it ran it.
+func (e *export) writeCommand(ctx context.Context, d store.Device, id string) error {
+	found, err := e.queue.GetOwn(ctx, d, id)
+	if err != nil {
+		return err
+	}
+	if err := e.write(kindCommand, handlers.CommandRecord(found)); err != nil {
+		return err
+	}
+	reported, err := e.queue.KeptOutput(ctx, d, id)
+	if err != nil || reported.ReportedAt.IsZero() {
+		return err
+	}
+	return e.write(kindOutput, exportOutput{id, handlers.OutputRecord(reported)})
 }
 
 // isNotFound reports whether a record was deleted before it was read.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
@@ -76,6 +77,35 @@ func TestExport_FailsForUnreadableRecords(t *testing.T) {
 	require.ErrorContains(t, err, "1 records cannot be read")
 	require.Contains(t, out, good.ID)
 	require.Regexp(t, `"kind":"end",.*"command":1.*"skipped":1`, out)
+}
+
+// TestExport_HasOutputOfCommands reports the progress of one of two commands.
+func TestExport_HasOutputOfCommands(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	i.propose(auto)
+	running := i.claim()
+	i.propose(auto)
+	text, percent := "Ann's files:\n"+strings.Repeat("x", 40_000), 12.5
+	for seq, part := range []string{text[:30_000], text[30_000:]} {
+		_, err := i.Device(i.device.ID, i.device.Secret).ReportProgress(t.Context(), running.ID, client.ProgressRequest{
+			ClaimToken: running.ClaimToken, Seq: seq + 1, Percent: &percent, Output: part,
+		})
+		require.NoError(t, err)
+	}
+	out := i.run("export", "--tenant="+i.tenant())
+	require.Equal(t, 1, exportedKinds(t, out)[kindOutput])
+	_, line, found := strings.Cut(out, `{"kind":"output","data":`)
+	require.True(t, found)
+	line, _, _ = strings.Cut(line, "\n")
+	var got struct {
+		CommandID, Output string
+		Percent           float64
+		Seq, NextSince    int
+	}
+	require.NoError(t, json.Unmarshal([]byte(strings.TrimSuffix(line, "}")), &got))
+	require.Equal(t, text, got.Output)
+	require.Equal(t, []any{running.ID, percent, 2, len(text)}, []any{got.CommandID, got.Percent, got.Seq, got.NextSince})
 }
 
 // exportedKinds returns the number of lines of each kind, as the lines and the last line have it.
