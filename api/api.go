@@ -73,6 +73,11 @@ type Config struct {
 	// operation waits.
 	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
 
+	// AdmitHandshake waits until the handshake of a socket may be served, before it is
+	// authenticated. The edge calls release when the socket is open or was refused. The error is a
+	// *fieldgate.Error. If AdmitHandshake is nil, no handshake waits.
+	AdmitHandshake func(ctx context.Context) (release func(), err error)
+
 	// Confirm returns the error of a request that was authenticated and then refused. The
 	// Authenticator may have left a part of the authentication to the handler, and the request
 	// may not have reached that part: Confirm makes up for it, and returns its refusal instead of
@@ -158,6 +163,7 @@ type edge struct {
 	console   *console
 
 	admitRead       func(ctx context.Context, operationID string) (release func(), err error)
+	admitHandshake  func(ctx context.Context) (release func(), err error)
 	unauthenticated func(reason fieldgate.Reason)
 }
 
@@ -196,6 +202,7 @@ func newEdge(config Config) (*edge, error) {
 		console:  console,
 
 		admitRead:       config.AdmitRead,
+		admitHandshake:  config.AdmitHandshake,
 		unauthenticated: config.Unauthenticated,
 	}, nil
 }

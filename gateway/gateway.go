@@ -269,7 +269,7 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, AdmitHandshake: g.hub.AwaitTurn, Confirm: g.confirm, Unauthenticated: g.refused,
 		Logger: g.log, LogEvery: g.cfg.LogSample, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, HSTS: g.cfg.HSTS, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 		BodyTimes: api.BodyTimes{Timeout: g.cfg.BodyTimeout, MinRate: g.cfg.BodyMinRate, Response: responseTime},
