@@ -33,9 +33,9 @@ PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse bench-reconnect check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
-	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy qemu compiler packagers buildah promtool chromium node
+	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy strace qemu compiler packagers buildah promtool chromium node
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,11 +62,11 @@ packages: ## Build .deb and .rpm of the gateway and of the agent into bin/packag
 	done
 
 # The completions of shells and the manual pages, which are the same for all architectures.
-manuals:
+manuals: build
 	@mkdir -p bin/packages/manuals
 	@for program in fieldgate fieldgate-agent; do \
 		for kind in "completion bash" "completion zsh" "completion fish" man; do \
-			go run ./cmd/$$program $$kind > "bin/packages/manuals/$$program.$${kind#completion }" || exit 1; \
+			$(BIN)/$$program $$kind > "bin/packages/manuals/$$program.$${kind#completion }" || exit 1; \
 		done; \
 		gzip -9nf bin/packages/manuals/$$program.man; \
 	done
@@ -133,7 +133,12 @@ histories: redis ## Check 50 concurrent histories of 2,000 operations for linear
 test-kill: ## Kill the agent a hundred times while it executes commands, alone and with the gateway and Redis.
 	@FIELDGATE_TEST_KILLS=100 go test -count=1 -timeout 10m -v -run 'TestKill' ./cmd/fieldgate-agent
 
-test-agents: agents qemu redis ## Run the agent of each Linux architecture under qemu-user, with a real gateway.
+measure-agent: build strace ## Measure what an idle agent and a command of it cost; takes twelve minutes, needs Linux.
+	@log=$$(mktemp); FIELDGATE_MEASURE_AGENT="$(CURDIR)/$(BIN)/fieldgate-agent" go test -count=1 -timeout 30m -v -run '^TestMeasureCosts$$' ./cmd/fieldgate-agent > $$log; \
+	failed=$$?; [ $$failed = 0 ] && grep '^FIGURE' $$log || cat $$log; rm $$log; exit $$failed
+
+test-agents: qemu redis ## Build and run the agent of each Linux architecture under qemu-user, with a real gateway.
+	@$(MAKE) --no-print-directory agents AGENTS='$(filter linux/%,$(AGENTS))'
 	@FIELDGATE_TEST_AGENTS="$(CURDIR)/bin/agents" go test -count=1 -timeout 10m -v -run '^TestArchitectures' ./cmd/fieldgate-agent
 
 test-examples: compiler redis ## Compile and run the example devices in C and Python against a gateway that restarts.
@@ -147,8 +152,9 @@ test-packages: redis packagers ## Install the packages of this machine on a fres
 	FIELDGATE_TEST_PACKAGES="$(CURDIR)/bin/packages" go test -count=1 -timeout 20m ./deploy/packages; \
 	failed=$$?; rm $$sums; exit $$failed
 
-test-image: build redis buildah ## Build the image and run it without rights; needs root.
-	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && mkdir "$$programs/$$(go env GOARCH)" && cp bin/fieldgate "$$programs/$$(go env GOARCH)" && \
+test-image: build redis buildah ## Build the images and run them without rights; needs root.
+	@programs=$$(mktemp -d) && trap 'rm -rf "$$programs"' EXIT && mkdir "$$programs/$$(go env GOARCH)" "$$programs/state" && \
+	cp bin/fieldgate bin/fieldgate-agent "$$programs/$$(go env GOARCH)" && \
 	FIELDGATE_TEST_IMAGE="$$programs" go test -count=1 -timeout 10m ./deploy/image
 
 test-balancer: redis haproxy ## Test behind a real load balancer; installs haproxy as root on Debian.
@@ -304,6 +310,10 @@ jq:
 haproxy:
 	@command -v haproxy >/dev/null 2>&1 || \
 	.ci/apt "haproxy for the tests" "these tests need haproxy: install it (Debian: sudo apt-get install haproxy, macOS: brew install haproxy)" haproxy
+
+strace:
+	@command -v strace >/dev/null 2>&1 || \
+	.ci/apt "strace for the measurement" "this measurement needs strace: install it (Debian: sudo apt-get install strace)" strace
 
 qemu:
 	@command -v qemu-arm-static >/dev/null 2>&1 || \

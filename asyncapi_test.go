@@ -88,7 +88,7 @@ func TestSocketContract_FramesAreClosedEnvelopes(t *testing.T) {
 		require.True(t, closed(frame), id)
 		require.Contains(t, frame.Required, "type", id)
 		require.Equal(t, []any{message.Name}, frame.Properties["type"].Value.Enum, id)
-		require.Subset(t, []string{"type", "requestId", "data"}, slices.Collect(maps.Keys(frame.Properties)), id)
+		require.Subset(t, []string{"type", "requestId", "traceparent", "data"}, slices.Collect(maps.Keys(frame.Properties)), id)
 		require.Equal(t, message.Name == "reply", slices.Contains(frame.Required, "requestId"), id)
 		require.Equal(t, frame.Properties["requestId"] != nil, len(message.CorrelationID) > 0, id)
 	}

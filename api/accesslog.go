@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -28,7 +30,11 @@ func (e *edge) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := e.now()
 		recorded := &recorder{ResponseWriter: w}
-		defer func() { e.logRequest(r, recorded, e.now().Sub(started)) }()
+		r, span := e.startSpan(r)
+		defer func() {
+			e.logRequest(r, recorded, e.now().Sub(started))
+			endSpan(span, r, recorded)
+		}()
 		next.ServeHTTP(recorded, r)
 	})
 }
@@ -40,6 +46,7 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 	if info.Operation == "" {
 		info.Operation = e.contract.operationID(r.Method, pattern)
 	}
+	readPathIDs(info, chi.RouteContext(r.Context()))
 	status := finalStatus(info, response)
 	e.metrics.count(info.Operation, status, took)
 	e.metrics.countUnknownKey(info.Reason, status)
@@ -56,8 +63,15 @@ func (e *edge) logRequest(r *http.Request, response *recorder, took time.Duratio
 		if info.Err != nil && level >= slog.LevelWarn {
 			line = append(line, slog.String("error", info.Err.Error()))
 		}
-		e.logger.LogAttrs(r.Context(), level, "request", line...)
+		e.logger.LogAttrs(context.Background(), level, "request", line...) // the line has the ids of the request
 	}
+}
+
+// readPathIDs records the ids in the path of a request that no handler has recorded.
+func readPathIDs(info *request.Info, route *chi.Context) {
+	info.Device = cmp.Or(info.Device, route.URLParam("deviceId"))
+	info.Session = cmp.Or(info.Session, route.URLParam("sessionId"))
+	info.Command = cmp.Or(info.Command, route.URLParam("commandId"))
 }
 
 // isLogged reports whether a request is logged. Of those without an error, it chooses one of
@@ -87,8 +101,7 @@ func finalStatus(info *request.Info, response *recorder) int {
 }
 
 // logLevel returns the level of a request's log line. For an error after the start of the
-// response, the level follows from the error's code, not from the status that was sent. Health
-// probes arrive every few seconds, so they are logged at debug level.
+// response, the level follows from the error's code, not from the status that was sent.
 func logLevel(info *request.Info, status int) slog.Level {
 	if info.Code != "" && !info.Abandoned {
 		status = max(status, problem.Status(info.Code))
@@ -96,12 +109,24 @@ func logLevel(info *request.Info, status int) slog.Level {
 	switch {
 	case status == http.StatusInternalServerError:
 		return slog.LevelError
-	case info.Operation == "getHealth" || info.Operation == "getReadiness":
+	case isRoutine(info, status):
 		return slog.LevelDebug
 	case status > http.StatusInternalServerError:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// isRoutine reports whether a request is a health probe, or a heartbeat without an error. They arrive
+// every few seconds, so they are logged at debug level.
+func isRoutine(info *request.Info, status int) bool {
+	switch info.Operation {
+	case "getHealth", "getReadiness":
+		return true
+	case "sendHeartbeat":
+		return status < http.StatusBadRequest
+	}
+	return false
 }
 
 // logAttrs returns the attributes of a request's log line. It omits the query and the headers,
@@ -129,11 +154,25 @@ func logAttrs(r *http.Request, info *request.Info, pattern string, status int, b
 	if info.Principal != "" {
 		line = append(line, slog.String("principal", info.Principal))
 	}
+	line = appendIDs(line, info)
 	if info.Code != "" {
 		line = append(line, slog.String("code", string(info.Code)))
 	}
 	if info.Reason != "" {
 		line = append(line, slog.String("reason", string(info.Reason)))
+	}
+	return line
+}
+
+// appendIDs appends the ids of what a request concerns, as far as they are known.
+func appendIDs(line []slog.Attr, info *request.Info) []slog.Attr {
+	for _, id := range [...]struct{ name, value string }{
+		{"device", info.Device}, {"user", info.User}, {"session", info.Session}, {"command", info.Command},
+		{"traceId", info.TraceID()}, {"amazonTraceId", info.AmazonTraceID},
+	} {
+		if id.value != "" {
+			line = append(line, slog.String(id.name, id.value))
+		}
 	}
 	return line
 }

@@ -40,7 +40,7 @@ func TestAccessLog_HasRequestAndResponse(t *testing.T) {
 		"level": "INFO", "msg": "request",
 		"method": "PUT", "route": "/things/{thingId}", "operation": "putThing",
 		"status": 200.0, "bytes": 5.0, "durationMs": 1.5,
-		"requestId": "r-1", "client": "192.0.2.1", "tenant": "ten_1", "principal": "device:dev_1",
+		"requestId": "r-1", "client": "192.0.2.1", "tenant": "ten_1", "principal": "device:dev_1", "device": "dev_1",
 	}, te.logLine(t, r))
 }
 

@@ -5,7 +5,7 @@
 // A request passes these steps in order:
 //
 //	assignRequestID  request id and client address    requestid.go, clientaddr.go
-//	observe          access log and metrics           accesslog.go, metrics.go
+//	observe          access log, metrics and span     accesslog.go, metrics.go, span.go
 //	recoverPanic     a panic becomes a 500            recover.go
 //	secure           headers of every response        secure.go
 //	cors             cross-origin access              cors.go
@@ -34,6 +34,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/generated"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // DefaultMaxBodyBytes is the maximum size of a request body in bytes. The configuration or the
@@ -94,6 +95,9 @@ type Config struct {
 	// LogEvery is a number of requests, of which one is logged if they had no error. All others
 	// are logged. Zero and one log every request.
 	LogEvery int
+
+	// Tracer starts a span for each request. Nil records no spans.
+	Tracer tracing.Tracer
 
 	// Registerer registers the HTTP metrics. Nil means a new registry, which is not served.
 	Registerer prometheus.Registerer
@@ -159,6 +163,7 @@ type edge struct {
 	origins   origins
 	contract  *contract
 	metrics   *metrics
+	tracer    tracing.Tracer
 	docs      documents
 	console   *console
 
@@ -198,6 +203,7 @@ func newEdge(config Config) (*edge, error) {
 		origins:  origins,
 		contract: contract,
 		metrics:  metrics,
+		tracer:   config.Tracer,
 		docs:     publication.pages,
 		console:  console,
 

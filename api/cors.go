@@ -11,7 +11,7 @@ import (
 // corsSent and corsRead are the headers that pages of other origins may send and read. Tokens
 // are sent in a header and never in cookies, so CORS credentials are not allowed.
 const (
-	corsSent    = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
+	corsSent    = "Authorization, Content-Type, Idempotency-Key, X-Request-ID, traceparent, tracestate"
 	corsRead    = "Location, Retry-After, WWW-Authenticate, X-Request-ID"
 	corsSeconds = "600" // how long a browser may cache the response to a preflight
 )

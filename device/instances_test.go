@@ -32,6 +32,16 @@ func (b *bench) act(p device.Principal) {
 	b.sendHeartbeat(device.Heartbeat{Device: p.Device(), Login: p.Login, Status: "ok", RequestID: "req-beat"})
 }
 
+// inConflict registers a device whose instances "a" and "b" are in conflict. It returns the logins of both.
+func (b *bench) inConflict() (r device.Registered, both []device.Principal) {
+	b.t.Helper()
+	r = b.registered()
+	both = []device.Principal{b.loginAs(r, "a"), b.loginAs(r, "b")}
+	b.act(both[0])
+	require.NotNil(b.t, b.get(r.DeviceID).IdentityConflict)
+	return r, both
+}
+
 // identityEvents returns the types and the data of the events about the device's instances.
 func (b *bench) identityEvents(id string) (found []string) {
 	b.t.Helper()
@@ -151,9 +161,7 @@ func TestResolveIdentity_EndsConflictUntilAnotherInstanceActs(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for keep, right := range map[string]int{"a": 0, "b": 1, device.NewestInstance: 1} {
 			b := newBench(t, s)
-			r := b.registered()
-			both := []device.Principal{b.loginAs(r, "a"), b.loginAs(r, "b")}
-			b.act(both[0])
+			r, both := b.inConflict()
 			resolved, err := b.registry.ResolveIdentity(t.Context(), b.adminRequest(r.DeviceID), keep)
 			require.NoError(t, err)
 			require.Nil(t, resolved.IdentityConflict)
@@ -185,10 +193,7 @@ func TestResolveIdentity_UnknownInstanceIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		r := b.registered()
-		first := b.loginAs(r, "a")
-		b.loginAs(r, "b")
-		b.act(first)
+		r, _ := b.inConflict()
 		_, err := b.registry.ResolveIdentity(t.Context(), b.adminRequest(r.DeviceID), "x")
 		requireRefused(t, fieldgate.CodeValidationFailed, err)
 		require.NotNil(t, b.get(r.DeviceID).IdentityConflict)
@@ -199,10 +204,7 @@ func TestRegister_EndsIdentityConflict(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		b := newBench(t, s)
-		r := b.registered()
-		first := b.loginAs(r, "a")
-		b.loginAs(r, "b")
-		b.act(first)
+		r, _ := b.inConflict()
 		b.act(b.loginAs(b.register(b.issue(r.DeviceID).Code), "a"))
 		require.Nil(t, b.get(r.DeviceID).IdentityConflict)
 	})

@@ -46,6 +46,7 @@ func (r *Registry) Provision(ctx context.Context, p Provisioning) (Device, Activ
 		return Device{}, Activation{}, err
 	}
 	reply, err := r.run(ctx, provisionScript, keys, args)
+	r.dropUnissued(ctx, device, code, reply.String(4), err)
 	if err != nil {
 		return Device{}, Activation{}, err
 	}
@@ -109,9 +110,11 @@ func (r *Registry) IssueActivationCode(ctx context.Context, i IssueRequest) (Act
 	keys := append(device.Keys(), store.IdempotencyKeys(i.Tenant, i.IdempotencyKey)...)
 	reply, err := r.run(ctx, issueScript, keys, store.NewScope(device, store.ActorUser(i.UserID), i.RequestID, r.cfg.Retention).WithNames(i.Names).Args(
 		code.hash, code.sealed, r.cfg.ActivationTTL.Milliseconds(), digest, idempotencyTTL.Milliseconds(), earlier))
+	r.dropUnissued(ctx, device, code, reply.String(2), err)
 	if err != nil {
 		return Activation{}, err
 	}
+	r.dropCode(ctx, device, reply.String(4), reply.String(5))
 	return activationOf(code, device.ID, reply.String(2), reply.String(3))
 }
 

@@ -58,18 +58,20 @@ func (r *Registry) Register(ctx context.Context, g Registration) (Registered, er
 	if err != nil {
 		return Registered{}, err
 	}
-	if g.IdempotencyKey != "" {
-		r.keepCode(ctx, r.keys.hashCode(code), unusedFor)
+	if left := time.Duration(reply.Int(4)) * time.Millisecond; g.IdempotencyKey != "" && left > 0 {
+		r.keepCode(ctx, r.keys.hashCode(code), left)
 	}
 	text, err := secret.open(reply.String(2), device.ID)
 	return Registered{DeviceID: device.ID, Secret: text, RegisteredAt: store.ParseTime(reply.String(3))}, err
 }
 
-// unusedFor is the time for which a device that has not logged in may repeat its registration.
+// unusedFor is the time for which a device that has not logged in may repeat its registration. A device
+// has at most one registration for so long, of about 300 bytes: its first login, a new code and its
+// decommissioning end it.
 const unusedFor = MaxActivationTTL
 
-// keepCode sets the time for which a registration with a code may be repeated. A failure is only
-// logged, because it does no harm to a device that got the reply.
+// keepCode sets the time for which the pointer of a code is kept: as long as the reply to the registration
+// with it. A failure is only logged, because it does no harm to a device that got the reply.
 func (r *Registry) keepCode(ctx context.Context, hash string, ttl time.Duration) {
 	err := r.store.Do(ctx, "keep_activation", func(ctx context.Context, c store.Client) error {
 		return c.PExpire(ctx, store.ActivationKey(hash), ttl).Err()
@@ -84,6 +86,40 @@ func (r *Registry) keepCode(ctx context.Context, hash string, ttl time.Duration)
 func (r *Registry) endRegistration(ctx context.Context, known storedIdentity) {
 	if known.registration != "" && known.usedCode != "" {
 		r.keepCode(ctx, known.usedCode, r.cfg.RepeatWithin)
+	}
+}
+
+// dropCode deletes the pointer of a code that is not valid. The stored reply to the registration with it
+// expires a day later, so that its Idempotency-Key belongs to one request for so long. Both are empty if
+// there is none. A failure is only logged, because they expire.
+func (r *Registry) dropCode(ctx context.Context, device store.Device, hash, registration string) {
+	err := r.store.Do(ctx, "drop_activation", func(ctx context.Context, c store.Client) error {
+		pipe := c.Pipeline() // the keys are in different slots
+		if hash != "" {
+			pipe.Unlink(ctx, store.ActivationKey(hash))
+		}
+		if registration != "" {
+			pipe.PExpire(ctx, device.RegistrationKey(registration), idempotencyTTL)
+		}
+		if pipe.Len() == 0 {
+			return nil
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	if err != nil {
+		r.log.WarnContext(ctx, "deleting an activation code that is not valid failed", "tenant", device.Tenant, "device", device.ID, "error", err)
+	}
+}
+
+// dropUnissued deletes the pointer of a code that prepareCode has created and the script has not issued,
+// because it refused the request or repeated an earlier reply, which has another code. After any other
+// error the code may be valid, and its pointer stays.
+func (r *Registry) dropUnissued(ctx context.Context, device store.Device, code issued, sealed string, err error) {
+	var refusal *fieldgate.Error
+	refused := errors.As(err, &refusal) && refusal.Code != fieldgate.CodeStoreUnavailable
+	if refused || err == nil && sealed != code.sealed {
+		r.dropCode(context.WithoutCancel(ctx), device, code.hash, "")
 	}
 }
 

@@ -2,6 +2,8 @@ package device_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +186,73 @@ func TestRegister_RetryExpiresAfterLogin(t *testing.T) {
 			return fieldgate.CodeOf(err) == fieldgate.CodeInvalidActivationCode
 		}, 10*time.Second, 20*time.Millisecond)
 	})
+}
+
+// activationKeys returns the number of keys that a server has for activation codes, and of those for the
+// replies to registrations that live for longer than a day.
+func (b *bench) activationKeys() (n int) {
+	b.t.Helper()
+	b.do(func(ctx context.Context, c store.Client) error {
+		codes, err := c.Keys(ctx, "fg:*:activation:*").Result()
+		replies, otherErr := c.Keys(ctx, "fg:*:registration:*").Result()
+		for _, key := range replies {
+			if c.PTTL(ctx, key).Val() > 24*time.Hour {
+				n++
+			}
+		}
+		n += len(codes)
+		return errors.Join(err, otherErr)
+	})
+	return n
+}
+
+// TestRegister_RepetitionAfterLoginKeepsNothing repeats a registration after the login, which must not make
+// its code and its reply live longer.
+func TestRegister_RepetitionAfterLoginKeepsNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, storetest.Connect(t, store.Config{URL: storetest.Start(t).URL()}), func(c *device.Config) { c.RepeatWithin = time.Second })
+	_, activation := b.provision()
+	g := registration(activation.Code)
+	g.IdempotencyKey = "key-1"
+	registered, err := b.registry.Register(t.Context(), g)
+	require.NoError(t, err)
+	require.Equal(t, 2, b.activationKeys())
+	b.login(registered)
+	for range 2 {
+		again, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		require.Equal(t, registered.Secret, again.Secret)
+	}
+	require.Eventually(t, func() bool { return b.activationKeys() == 0 }, 10*time.Second, 20*time.Millisecond)
+}
+
+// TestActivationCode_OnlyTheNewestIsKept requires that a device has one code and one registration at most,
+// however many were issued, and none after it was decommissioned.
+func TestActivationCode_OnlyTheNewestIsKept(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, storetest.Connect(t, store.Config{URL: storetest.Start(t).URL()}), func(c *device.Config) { c.Limits.Devices = 1 })
+	d, activation := b.provision()
+	for i := range 3 {
+		g := registration(activation.Code)
+		g.IdempotencyKey = fmt.Sprint("key-", i)
+		_, err := b.registry.Register(t.Context(), g)
+		require.NoError(t, err)
+		require.Equal(t, 2, b.activationKeys(), "a code and a registration")
+		activation = b.issue(d.ID)
+		require.Equal(t, 1, b.activationKeys(), "a code")
+	}
+	request := device.IssueRequest{Tenant: b.tenant, DeviceID: d.ID, UserID: admin, IdempotencyKey: "again"}
+	for range 3 {
+		issued, err := b.registry.IssueActivationCode(t.Context(), request)
+		require.NoError(t, err)
+		activation = issued
+	}
+	require.Equal(t, 1, b.activationKeys(), "a repetition")
+	_, _, err := b.registry.Provision(t.Context(), b.provisioning())
+	requireRefused(t, fieldgate.CodeQuotaExceeded, err)
+	require.Equal(t, 1, b.activationKeys(), "a refusal")
+	require.NoError(t, b.registry.Decommission(t.Context(), b.adminRequest(b.register(activation.Code).DeviceID)))
+	require.Zero(t, b.activationKeys())
 }
 
 func TestRegister_RetryWithOtherBodyIsRefused(t *testing.T) {

@@ -65,8 +65,12 @@ func (r *Registry) Decommission(ctx context.Context, a AdminRequest) error {
 	if err != nil {
 		return err
 	}
-	_, err = retryStale(func() (store.Reply, error) { return r.decommission(ctx, a, device) })
-	return err
+	reply, err := retryStale(func() (store.Reply, error) { return r.decommission(ctx, a, device) })
+	if err != nil {
+		return err
+	}
+	r.dropCode(ctx, device, reply.String(2), reply.String(3))
+	return nil
 }
 
 // decommission reads the device's current session and runs the script with it once.

@@ -25,10 +25,12 @@ var allowedImports = map[string]string{
 	".":                   "",
 	"docs":                "",
 	"diagnosis":           "",
-	"store":               ". diagnosis",
+	"tracing":             ".",
+	"logs":                "api/request",
+	"store":               ". diagnosis tracing",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". customer/lua device/lua quota recent refusal seal store",
+	"queue":               ". customer/lua device/lua quota recent refusal seal store tracing",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
@@ -46,13 +48,13 @@ var allowedImports = map[string]string{
 	"api/request":         ".",
 	"api/problem":         ". api/request",
 	"api/schema":          ".",
-	"api":                 ". api/problem api/request api/schema docs generated",
+	"api":                 ". api/problem api/request api/schema docs generated tracing",
 	"verify":              "device queue quota session store",
 	"erase":               ". customer device queue realtime session store",
-	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store",
+	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store tracing",
 	"listen":              "",
 	"gateway/admin":       "listen",
-	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen queue quota ratelimit refusal session store",
+	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit refusal session store tracing",
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/queue"
@@ -345,6 +347,11 @@ type Config struct {
 	// LogLevel is the level of Logger, which the admin listener shows and changes. Nil means a level
 	// that has no effect. Setting: FIELDGATE_LOG_LEVEL.
 	LogLevel *slog.LevelVar
+
+	// Traces receives the spans of requests, frames and calls of the store. Nil means that none are
+	// recorded. Set by the environment variables of OpenTelemetry, such as
+	// OTEL_EXPORTER_OTLP_ENDPOINT.
+	Traces trace.TracerProvider
 
 	// Logger receives the log. Nil means slog.Default(). Settings: FIELDGATE_LOG_LEVEL,
 	// FIELDGATE_LOG_FORMAT and FIELDGATE_LOG_DELAY.

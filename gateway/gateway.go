@@ -27,12 +27,14 @@ import (
 	"github.com/fieldgate/fieldgate/gateway/admin"
 	"github.com/fieldgate/fieldgate/handlers"
 	"github.com/fieldgate/fieldgate/listen"
+	"github.com/fieldgate/fieldgate/logs"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // Gateway is one instance of the gateway. Create it with New and call Run once.
@@ -40,7 +42,8 @@ type Gateway struct {
 	cfg         Config
 	log         *slog.Logger
 	registry    *prometheus.Registry
-	store       *store.Store // nil until the store was reached
+	tracer      tracing.Tracer // nil if no spans are recorded
+	store       *store.Store   // nil until the store was reached
 	storeConfig store.Config
 	verifier    *customer.Verifier
 	devices     *device.Registry
@@ -82,12 +85,13 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Logger = slog.New(logs.LimitRepeats(logs.WithRequest(cfg.Logger.Handler())))
 	capacity, err := capacityOf(maxDescriptors(), cfg)
 	if err != nil {
 		return nil, err
 	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Logger, registry: newRegistry(), capacity: capacity, held: api.NewBudget(0, 0),
+		cfg: cfg, log: cfg.Logger, registry: newRegistry(), tracer: tracing.New(cfg.Traces, cfg.Version), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
 	g.adminToken.Set(cfg.AdminToken)
@@ -126,6 +130,7 @@ func (g *Gateway) warnOfRecordKey() {
 func (g *Gateway) newStoreConfig() store.Config {
 	cfg := storeConfigOf(g.cfg)
 	cfg.Observe, cfg.Recorded = observeStore(g.registry), countTransitions(g.registry)
+	cfg.Tracer = g.tracer
 	cfg.Violated, cfg.Memory, cfg.Problem = countViolations(g.registry), measureMemory(g.registry), measureProblems(g.registry)
 	return cfg
 }
@@ -167,7 +172,7 @@ func (g *Gateway) assemble() error {
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
 		RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired,
-		Registerer: g.registry, Logger: g.log,
+		Tracer: g.tracer, Registerer: g.registry, Logger: g.log,
 	})
 	g.guard = newGuard(g.cfg.Limits)
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
@@ -258,7 +263,7 @@ func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, CutOffs: g.cutOffs, Verify: g.verifyToken, LimitTenant: g.limitTenant,
-		WrongCode: g.guard.suspect,
+		WrongCode: g.guard.suspect, Tracer: g.tracer,
 		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})
 	if err != nil {
@@ -270,7 +275,7 @@ func (g *Gateway) newHandler() error {
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
 		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, AdmitHandshake: g.hub.AwaitTurn, Confirm: g.confirm, Unauthenticated: g.refused,
-		Logger: g.log, LogEvery: g.cfg.LogSample, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
+		Logger: g.log, LogEvery: g.cfg.LogSample, Tracer: g.tracer, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
 		AllowedOrigins: g.cfg.AllowedOrigins, HSTS: g.cfg.HSTS, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 		BodyTimes: api.BodyTimes{Timeout: g.cfg.BodyTimeout, MinRate: g.cfg.BodyMinRate, Response: responseTime},
 	})

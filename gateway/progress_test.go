@@ -2,7 +2,9 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/gateway"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 // report returns the data of a frame that reports progress.
@@ -138,19 +142,115 @@ func TestProgress_EventsAreLimited(t *testing.T) {
 	require.Equal(t, reports, f.output(t, running.ID, 0).NextSince)
 }
 
-// TestProgress_IsInNoTimeline requires that a report leaves nothing in the stream and the timeline.
+// TestProgress_IsInNoTimeline requires that reports change the command, its device and what is counted, and
+// nothing else of the store: no stream, timeline or index.
 func TestProgress_IsInNoTimeline(t *testing.T) {
 	t.Parallel()
-	g := gatewaytest.Start(t)
+	server := storetest.Start(t)
+	g := gatewaytest.Start(t, gatewaytest.WithRedis(server.URL()))
 	f := newFleet(t, g)
 	f.propose(t, auto)
 	running := f.claim(t)
 	device := callOverHTTP(t, g, g.Login(t, f.device))
 	device("progress", report(running, 1, object{"percent": 1, "output": "x"}))
+	before := storetest.Dump(t, server)
+	for seq := range 3 {
+		device("progress", report(running, seq+2, object{"percent": 1, "message": "now", "output": "x"}))
+	}
+	d := store.Device{Tenant: gatewaytest.TenantOf(f.tenantID), ID: f.device.ID}
+	after := storetest.Dump(t, server)
+	require.NotEqual(t, before[d.CommandsKey()], after[d.CommandsKey()])
+	require.Equal(t, before[d.TimelineKey()], after[d.TimelineKey()])
+	require.NotEmpty(t, after[d.TimelineKey()])
+	for _, values := range []map[string]string{before, after} {
+		for _, key := range []string{d.CommandsKey(), d.RecordKey(), store.Tenant(d.Tenant).UsageKey()} {
+			delete(values, key)
+		}
+		maps.DeleteFunc(values, func(key, _ string) bool {
+			return strings.Contains(key, ":rate") || strings.Contains(key, ":login:") || strings.HasSuffix(key, ":due")
+		})
+	}
+	require.Equal(t, before, after)
 	for event, err := range f.alice.AllEvents(t.Context(), f.session, client.ListSessionEventsParams{}) {
 		require.NoError(t, err)
 		require.NotEqual(t, "command.progress", event.Type)
 	}
+}
+
+// TestProgress_ContinuesAtAnotherInstance sends the first reports at one instance, which then stops, and
+// further ones at another, with the same login. A viewer at the second sees them.
+func TestProgress_ContinuesAtAnotherInstance(t *testing.T) {
+	t.Parallel()
+	here, there := startTwoInstances(t)
+	f := newFleet(t, here)
+	f.propose(t, auto)
+	running := f.claim(t)
+	token := here.Login(t, f.device)
+	callOverHTTP(t, here, token)("progress", report(running, 1, object{"percent": 1, "output": "one\n"}))
+	alice := there.User(f.tenantID, "alice", "admin")
+	require.NoError(t, here.Stop())
+
+	viewer := there.OpenCustomer(t, there.Token(f.tenantID, "alice", "viewer"))
+	viewer.Subscribe("session:"+f.session, "")
+	var reply client.ProgressReply
+	for _, want := range []int{1, 2} { // the first is a repetition, whose response was lost
+		response := callOverHTTP(t, there, token)("progress", report(running, want, object{"output": "two\n"}))
+		require.NoError(t, json.Unmarshal(response, &reply))
+		require.Equal(t, want, reply.Seq, "%s", response)
+	}
+	e := viewer.Event()
+	require.Equal(t, "command.progress", e.Type)
+	require.InDelta(t, 2, e.Data["seq"], 0)
+	require.InDelta(t, 1, e.Data["percent"], 0)
+	o, err := alice.Output(t.Context(), f.session, running.ID, client.GetCommandOutputParams{})
+	require.NoError(t, err)
+	require.Equal(t, "one\ntwo\n", o.Output)
+}
+
+// TestProgress_RefusalsAreThoseOfContract reports over HTTP and over a socket of another instance.
+func TestProgress_RefusalsAreThoseOfContract(t *testing.T) {
+	t.Parallel()
+	here, there := startTwoInstances(t)
+	f, stranger := newFleet(t, here), newFleet(t, here)
+	f.propose(t, auto)
+	superseded := f.claim(t)
+	_, err := f.device.Release(t.Context(), superseded.ID, client.ReleaseRequest{ClaimToken: superseded.ClaimToken})
+	require.NoError(t, err)
+	newest := f.claim(t)
+	f.propose(t, auto)
+	finished := f.claim(t)
+	_, err = f.device.SubmitResult(t.Context(), finished.ID, client.ResultRequest{ClaimToken: finished.ClaimToken, Status: "succeeded"})
+	require.NoError(t, err)
+	f.propose(t, auto)
+	expired := f.claimFor(t, time.Second)
+	require.Eventually(t, func() bool {
+		_, err := f.device.ReportProgress(t.Context(), expired.ID, client.ProgressRequest{ClaimToken: expired.ClaimToken, Seq: 1})
+		return err != nil
+	}, time.Minute, 20*time.Millisecond)
+
+	forged := newest
+	forged.ClaimToken = finished.ClaimToken
+	token := there.Login(t, f.device)
+	socket := f.deviceSocket(t, there)
+	for _, c := range []struct {
+		command client.ClaimedCommand
+		status  int
+		code    string
+		state   string // status of the command in the problem
+	}{
+		{superseded, 409, "claim_superseded", "claimed"}, {forged, 403, "invalid_claim_token", "claimed"},
+		{finished, 409, "command_finished", "succeeded"}, {expired, 409, "claim_expired", "queued"},
+	} {
+		var overHTTP client.Problem
+		data := report(c.command, 1, object{"percent": 1, "output": "late"})
+		require.NoError(t, json.Unmarshal(callOverHTTP(t, there, token)("progress", data), &overHTTP))
+		for _, p := range []client.Problem{overHTTP, socket.RequestError("progress", data)} {
+			require.Equal(t, []any{c.status, c.code, c.command.ID, c.state}, []any{p.Status, string(p.Code), p.Command.ID, string(p.Command.Status)})
+		}
+	}
+	_, err = stranger.device.ReportProgress(t.Context(), newest.ID, client.ProgressRequest{ClaimToken: newest.ClaimToken, Seq: 1})
+	requireCode(t, "command_not_found", err)
+	require.Empty(t, f.output(t, newest.ID, 0).Output)
 }
 
 // TestCancel_ReachesTheDeviceInASecond measures the time from the request of a user until the device

@@ -524,6 +524,14 @@ type ClaimedCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
+	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+	// delivery to the device: the parent of the spans that the device records.
+	//
+	//
+	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+	Traceparent string `json:"traceparent,omitempty,omitzero"`
+
 	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
 	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
 	// nothing on the device.
@@ -662,6 +670,14 @@ type Command struct {
 	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
 	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
+
+	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+	// delivery to the device: the parent of the spans that the device records.
+	//
+	//
+	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+	Traceparent string `json:"traceparent,omitempty,omitzero"`
 
 	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
 	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
@@ -1231,6 +1247,14 @@ type Event struct {
 
 	// Time The time of the change.
 	Time fieldgate.Timestamp `json:"time"`
+
+	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+	// delivery to the device: the parent of the spans that the device records.
+	//
+	//
+	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+	Traceparent string `json:"traceparent,omitempty,omitzero"`
 
 	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
 	// `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
@@ -2029,6 +2053,13 @@ type Ticket struct {
 	// Ticket The value of the query parameter `ticket`. Treat it as an opaque string.
 	Ticket string `json:"ticket"`
 }
+
+// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+// delivery to the device: the parent of the spans that the device records.
+//
+// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+type Traceparent = string
 
 // UpdateDeviceRequest The fields to change. Fields that are not sent keep their values.
 type UpdateDeviceRequest struct {

@@ -19,12 +19,13 @@ func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandR
 	if err != nil {
 		return nil, err
 	}
+	request.SetCommand(ctx, c.SessionID, c.ID)
 	return proposedResponse(c), nil
 }
 
 func proposalFrom(ctx context.Context, r generated.ProposeCommandRequestObject) queue.Proposal {
 	p := queue.Proposal{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), SessionID: r.SessionID,
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), Traceparent: request.SampledTraceparent(ctx), SessionID: r.SessionID,
 		Type: r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
 		MaxAttempts: r.Body.MaxAttempts, DeliverWithin: seconds(r.Body.DeliverWithinSeconds),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
@@ -86,12 +87,13 @@ func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandReque
 	if err != nil {
 		return nil, err
 	}
+	request.SetCommand(ctx, c.SessionID, c.ID)
 	return retriedResponse(c), nil
 }
 
 func retryFrom(ctx context.Context, r generated.RetryCommandRequestObject) queue.Retry {
 	return queue.Retry{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx),
+		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), Traceparent: request.SampledTraceparent(ctx),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -114,6 +116,7 @@ func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandReq
 	if err != nil {
 		return nil, err
 	}
+	request.SetCommand(ctx, c.SessionID, c.ID)
 	return generated.DecideCommand200JSONResponse(decidedCommandOf(c)), nil
 }
 
@@ -203,7 +206,7 @@ func commandOf(c queue.Command) generated.Command {
 	return generated.Command{
 		ID: c.ID, SessionID: c.SessionID, DeviceID: c.DeviceID, Type: c.Type, Parameters: c.Parameters,
 		Priority: c.Priority, Status: generated.CommandStatus(c.Status), Attempt: c.Attempt, MaxAttempts: c.MaxAttempts,
-		Digest: c.Digest, ProposedBy: c.UserID, ProposedByActor: userDetailsOf(c.UserID, c.Names), RequestID: c.RequestID, Reason: c.Reason, RetryOf: c.RetryOf,
+		Digest: c.Digest, ProposedBy: c.UserID, ProposedByActor: userDetailsOf(c.UserID, c.Names), RequestID: c.RequestID, Traceparent: c.Traceparent, Reason: c.Reason, RetryOf: c.RetryOf,
 		CreatedAt: fieldgate.At(c.CreatedAt), ApproveBy: fieldgate.At(c.ApproveBy), DeliverBy: fieldgate.At(c.DeliverBy),
 		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,

@@ -191,7 +191,7 @@ func converted[T any](convert func(context.Context, T) any) requestCase {
 func callerContext() context.Context {
 	ctx := customer.NewContext(context.Background(), filled[customer.Principal]())
 	ctx = device.NewContext(ctx, filled[device.Principal]())
-	return request.With(ctx, &request.Info{ID: "request", Origin: "origin", Addr: netip.MustParseAddr("192.0.2.1")})
+	return request.With(ctx, &request.Info{ID: "request", Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Origin: "origin", Addr: netip.MustParseAddr("192.0.2.1")})
 }
 
 func requests() []requestCase {

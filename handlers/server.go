@@ -18,6 +18,7 @@ import (
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // Config holds the parts of the domain that the handlers call.
@@ -42,6 +43,9 @@ type Config struct {
 	// the frame exceeds the limit. Default: no limit.
 	LimitTenant func(ctx context.Context, tenant string, cost int) error
 
+	// Tracer starts a span for each frame of a socket. Nil records no spans.
+	Tracer tracing.Tracer
+
 	// WrongCode is called for each registration that is refused because of its activation
 	// code. Default: nothing is done.
 	WrongCode func(ctx context.Context)
@@ -63,6 +67,7 @@ type Server struct {
 	approvals   customer.ApprovalRules
 	limitTenant func(ctx context.Context, tenant string, cost int) error
 	wrongCode   func(ctx context.Context)
+	tracer      tracing.Tracer
 }
 
 var _ generated.StrictServerInterface = (*Server)(nil)
@@ -82,7 +87,7 @@ func New(cfg Config) (*Server, error) {
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, quotas: cfg.Quotas, health: cfg.Health,
 		hub: cfg.Hub, tickets: cfg.Tickets, cutOffs: cfg.CutOffs, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
-		wrongCode: cfg.WrongCode, approvals: cfg.Approvals,
+		wrongCode: cfg.WrongCode, approvals: cfg.Approvals, tracer: cfg.Tracer,
 	}, nil
 }
 

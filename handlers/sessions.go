@@ -129,6 +129,6 @@ func eventOf(e session.Event) generated.Event {
 	return generated.Event{
 		ID: e.ID, Type: e.Type, Time: fieldgate.At(e.Time), RequestID: e.RequestID,
 		Actor: actorOf(e.Actor), ActorDetails: actorDetailsOf(e.Actor, e.Names),
-		DeviceID: e.DeviceID, SessionID: e.SessionID, CommandID: e.CommandID, Data: e.Data,
+		DeviceID: e.DeviceID, SessionID: e.SessionID, CommandID: e.CommandID, Traceparent: e.Traceparent, Data: e.Data,
 	}
 }

@@ -7,12 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // upgrade is the response to the handshake of a socket. It upgrades the connection and returns at
@@ -41,10 +44,20 @@ func truncate(text string, limit int) string {
 	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
 }
 
-// frameContext returns the context for one frame. The frame's id is the request id in logs and
-// events.
-func frameContext(ctx context.Context, f realtime.Frame) context.Context {
-	return request.With(ctx, &request.Info{ID: f.ID})
+// serveTraced calls serve with the context for one frame. The frame's id is the request id in logs and
+// events. If spans are recorded, the frame has one, a child of the client's span if the frame names one.
+func (s *Server) serveTraced(ctx context.Context, tenant, principal string, f realtime.Frame, serve func(context.Context) (any, error)) (data any, err error) {
+	info := &request.Info{ID: f.ID, Operation: f.Type, Traceparent: request.Traceparent(f.Traceparent)}
+	ctx = request.With(ctx, info)
+	request.SetPrincipal(ctx, tenant, principal)
+	if s.tracer != nil {
+		var span trace.Span
+		ctx, span = s.startSpan(ctx, info)
+		defer func() { endSpan(span, info, err) }()
+	}
+	data, err = serve(ctx)
+	*f.Log = realtime.FrameLog{TraceID: info.TraceID(), Session: info.Session, Command: info.Command}
+	return data, err
 }
 
 // OpenDeviceSocket opens the socket of a device. Like an HTTP request, each frame is
@@ -56,17 +69,24 @@ func (s *Server) OpenDeviceSocket(ctx context.Context, _ generated.OpenDeviceSoc
 	return s.open(ctx, realtime.OpenRequest{
 		Tenant: p.Tenant, Device: p.DeviceID, Verify: s.deviceVerifier(token, p.ExpiresAt),
 		Serve: func(ctx context.Context, _ *realtime.Socket, f realtime.Frame) (any, error) {
-			caller, known := s.devices.Recall(token, 1)
-			if !known { // the store has refused an earlier frame
-				var err error
-				if caller, err = s.devices.Check(ctx, token); err != nil {
-					return nil, err
-				}
-			}
-			data, err := s.deviceFrame(device.NewContext(frameContext(ctx, f), caller), f)
-			return data, s.confirm(ctx, token, caller, err)
+			return s.serveTraced(ctx, p.Tenant, store.ActorDevice(p.DeviceID), f, func(ctx context.Context) (any, error) {
+				return s.authenticatedFrame(ctx, token, f)
+			})
 		},
 	}), nil
+}
+
+// authenticatedFrame serves a frame of the device whose login has the token.
+func (s *Server) authenticatedFrame(ctx context.Context, token string, f realtime.Frame) (any, error) {
+	caller, known := s.devices.Recall(token, 1)
+	if !known { // the store has refused an earlier frame
+		var err error
+		if caller, err = s.devices.Check(ctx, token); err != nil {
+			return nil, err
+		}
+	}
+	data, err := s.deviceFrame(device.NewContext(ctx, caller), f)
+	return data, s.confirm(ctx, token, caller, err)
 }
 
 // confirm returns the error of a frame. If the frame was refused before a script has checked the
@@ -110,7 +130,9 @@ func (s *Server) OpenCustomerSocket(ctx context.Context, _ generated.OpenCustome
 		Tenant: p.Tenant, User: p.UserID, Names: callerNames(ctx), ExpiresAt: p.ExpiresAt,
 		Verify: s.userVerifier(user),
 		Serve: func(ctx context.Context, socket *realtime.Socket, f realtime.Frame) (any, error) {
-			return s.customerFrame(frameContext(ctx, f), socket, user, f)
+			return s.serveTraced(ctx, p.Tenant, store.ActorUser(p.UserID), f, func(ctx context.Context) (any, error) {
+				return s.customerFrame(ctx, socket, user, f)
+			})
 		},
 	}), nil
 }

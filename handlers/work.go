@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -23,6 +24,7 @@ func (s *Server) ClaimCommands(ctx context.Context, r generated.ClaimCommandsReq
 	if err != nil {
 		return nil, err
 	}
+	noteClaimed(ctx, leases)
 	return generated.ClaimCommands200JSONResponse(claimedCommandsOf(leases)), nil
 }
 
@@ -37,6 +39,15 @@ func claimFrom(ctx context.Context, r generated.ClaimCommandsRequestObject) queu
 		Visibility: millis(body.VisibilityTimeoutMs), Wait: millis(body.WaitMs),
 		IdempotencyKey: value(r.Params.IdempotencyKey), InstanceID: body.InstanceID,
 	}
+}
+
+// noteClaimed records the claimed commands for the log.
+func noteClaimed(ctx context.Context, leases []queue.Lease) {
+	if len(leases) == 1 {
+		request.SetCommand(ctx, leases[0].SessionID, leases[0].ID)
+		return
+	}
+	request.SetCommand(ctx, "", strings.Join(convert(leases, func(l queue.Lease) string { return l.ID }), " "))
 }
 
 func claimedCommandsOf(leases []queue.Lease) generated.ClaimedCommands {
@@ -154,7 +165,9 @@ func (s *Server) GetDeviceCommand(ctx context.Context, r generated.GetDeviceComm
 	return generated.GetDeviceCommand200JSONResponse(deviceCommandOf(c)), nil
 }
 
+// claimRefFrom returns the claim that a request names. It also records the command for the log.
 func claimRefFrom(ctx context.Context, commandID, token string) queue.ClaimRef {
+	request.SetCommand(ctx, "", commandID)
 	p, _ := device.FromContext(ctx)
 	return queue.ClaimRef{Device: p.Device(), CommandID: commandID, Token: token, RequestID: request.ID(ctx), Login: p.Login}
 }
@@ -164,7 +177,7 @@ func claimedCommandOf(l queue.Lease) generated.ClaimedCommand {
 		ID: l.ID, SessionID: l.SessionID, Type: l.Type, Parameters: l.Parameters, Priority: l.Priority,
 		Attempt: l.Attempt, MaxAttempts: l.MaxAttempts, ClaimToken: l.Token,
 		ClaimedAt: fieldgate.At(l.ClaimedAt), VisibleUntil: fieldgate.At(l.VisibleUntil),
-		LeaseRemainingMs: int(l.Remaining.Milliseconds()), DeliverBy: fieldgate.At(l.DeliverBy), RequestID: l.RequestID,
+		LeaseRemainingMs: int(l.Remaining.Milliseconds()), DeliverBy: fieldgate.At(l.DeliverBy), RequestID: l.RequestID, Traceparent: l.Traceparent,
 	}
 	if l.Approval != nil {
 		claimed.Approval = generated.ClaimApproval{DecidedBy: l.Approval.DecidedBy, DecidedAt: fieldgate.At(l.Approval.DecidedAt)}

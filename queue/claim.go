@@ -10,6 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // ClaimRequest asks for commands on behalf of a device.
@@ -239,7 +240,19 @@ func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.R
 		return Lease{}, err
 	}
 	q.metrics.age.Observe(float64(s.Claimed-s.Queued) / 1000)
+	q.traceDelivery(ctx, &c, store.TimeOf(s.Queued))
 	return Lease{Command: c, Token: token, Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
+}
+
+// traceDelivery records the delivery of a command whose proposal is traced. The span of the delivery
+// takes the place of that of the proposal in the command that the device gets.
+func (q *Queue) traceDelivery(ctx context.Context, c *Command, queued time.Time) {
+	if q.cfg.Tracer == nil || c.Traceparent == "" {
+		return
+	}
+	c.Traceparent = tracing.Deliver(ctx, q.cfg.Tracer, c.Traceparent, queued, tracing.Message{
+		Command: c.ID, Session: c.SessionID, Device: c.DeviceID, Tenant: c.Tenant, Type: c.Type,
+	})
 }
 
 // releaseAll releases the leases of a claim whose caller is gone. These claims do not count as

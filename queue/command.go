@@ -105,6 +105,7 @@ type state struct {
 	Proposer  string         `json:"proposer"`
 	Name      string         `json:"proposer_name"`
 	Email     string         `json:"proposer_email"`
+	Trace     string         `json:"trace"`
 	Result    string         `json:"result"` // fingerprint of the result; empty before the device has submitted one
 	Digest    string         `json:"digest"` // empty in a record of an older release, which stored no digest
 	MAC       string         `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
@@ -235,7 +236,7 @@ var errState = errors.New("decoding the state of a command: it is neither JSON n
 // proposal returns the command's proposal, without its tenant.
 func (s state) proposal(b body) Proposal {
 	return Proposal{
-		SessionID: s.Session, UserID: store.ActorID(s.Proposer), Names: fieldgate.Names{Name: s.Name, Email: s.Email}, RequestID: s.Request,
+		SessionID: s.Session, UserID: store.ActorID(s.Proposer), Names: fieldgate.Names{Name: s.Name, Email: s.Email}, RequestID: s.Request, Traceparent: s.Trace,
 		Type: b.Type, Parameters: b.Parameters, Reason: b.Reason, RetryOf: b.RetryOf,
 		Priority: s.Priority, MaxAttempts: s.Max,
 		DeliverWithin: time.Duration(s.DeliverBy-s.Created) * time.Millisecond,

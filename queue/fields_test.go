@@ -19,6 +19,7 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 	ofRequest := map[string]string{
 		"UserID":         "the user who retries proposes the new command",
 		"RequestID":      "the new command belongs to the request that retries",
+		"Traceparent":    "so it does to its trace",
 		"Reason":         "the retry has a reason of its own",
 		"RetryOf":        "names the command that is retried",
 		"IdempotencyKey": "belongs to one request and is not kept with the command",
@@ -69,13 +70,17 @@ func fillZeroFields(t *testing.T, v reflect.Value) {
 	}
 }
 
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 // TestCommand_EveryFieldIsFilled takes one command through all of its transitions. If a
 // field is still zero afterwards, no script or conversion sets it.
 func TestCommand_EveryFieldIsFilled(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, storetest.Redis(t))
 	first := f.cancel(f.propose(review))
-	retried, err := f.queue.Retry(t.Context(), retryOf(first))
+	retry := retryOf(first)
+	retry.Traceparent = traceparent
+	retried, err := f.queue.Retry(t.Context(), retry)
 	require.NoError(t, err)
 	f.approve(retried)
 	lease := f.claimOne()

@@ -11,8 +11,8 @@ import (
 
 // These are the sizes of the kept output, as queue/lua/report.lua has them.
 const (
-	outputKept  = 256 << 10 // maximum number of bytes that are read
-	outputBlock = 16 << 10  // size of a block
+	outputKept  = 256 << 10   // maximum number of bytes that are read
+	outputBlock = 16<<10 - 64 // size of a block
 )
 
 // readOutput returns the output of a command from the position since on, and the position of its

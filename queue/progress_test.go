@@ -273,6 +273,35 @@ func TestProgress_OutputCountsTowardsTheQuota(t *testing.T) {
 	})
 }
 
+// TestProgress_CountsWhatItTakes compares the memory that Redis uses for commands with what they count. The
+// message is one that takes six bytes for each character.
+func TestProgress_CountsWhatItTakes(t *testing.T) {
+	t.Parallel()
+	const commands, parts = 40, 20
+	for name, r := range map[string]queue.Report{
+		"message": {Percent: value(12.345678), Message: value(strings.Repeat("\x01", 256))},
+		"output":  {Output: strings.Repeat("x", 15<<10)},
+	} {
+		f := newFixture(t, isolatedRedis(t))
+		counted := f.storedBytes()
+		for range commands {
+			f.propose(auto)
+			lease := f.claimOne()
+			for seq := range parts {
+				r.Seq = seq + 1
+				f.report(lease, r)
+			}
+			f.submitResult(lease, queue.Succeeded)
+		}
+		var used int64
+		f.do(func(ctx context.Context, c store.Client) (err error) {
+			used, err = c.MemoryUsage(ctx, f.device.CommandsKey(), 0).Result()
+			return err
+		})
+		require.Less(t, float64(used), 1.02*float64(f.storedBytes()-counted), name)
+	}
+}
+
 func TestOutput_OtherTenantFindsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, storetest.Redis(t))

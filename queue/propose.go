@@ -27,6 +27,10 @@ type Proposal struct {
 	Names     fieldgate.Names
 	RequestID string // the X-Request-ID of the proposal
 
+	// Traceparent is the span of the proposal (W3C Trace Context). It is kept with the command and in
+	// its events. Empty if no trace of the proposal is recorded, which costs no memory.
+	Traceparent string
+
 	Type          string
 	Parameters    json.RawMessage // a JSON object; empty means {}
 	Priority      int             // 0 to 9; commands with priority 9 are claimed first
@@ -157,7 +161,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, at time.
 		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
 		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes, earlier, mac, p.RetryOf,
-		q.store.PacksStates(),
+		q.store.PacksStates(), p.Traceparent,
 	), nil
 }
 
@@ -181,6 +185,7 @@ type Retry struct {
 	UserID         string // id of the user who proposes the new command
 	Names          fieldgate.Names
 	RequestID      string
+	Traceparent    string // as that of a Proposal
 	Reason         string
 	IdempotencyKey string
 }
@@ -203,7 +208,7 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
 	p := old.Proposal
-	p.UserID, p.Names, p.RequestID, p.Reason = r.UserID, r.Names, r.RequestID, r.Reason
+	p.UserID, p.Names, p.RequestID, p.Traceparent, p.Reason = r.UserID, r.Names, r.RequestID, r.Traceparent, r.Reason
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/recent"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // files holds the scripts.
@@ -102,6 +103,9 @@ type Config struct {
 	// Limits are the installation's quotas of each tenant for ready commands, commands pending
 	// approval, stored bytes and waiting claims. Zero: no limit.
 	Limits quota.Amounts
+
+	// Tracer records the delivery of commands whose proposals are traced. Nil records no spans.
+	Tracer tracing.Tracer
 
 	// Registerer registers the queue's metrics. Default: the metrics are not registered.
 	Registerer prometheus.Registerer

@@ -79,6 +79,8 @@ func (s *state) field(name string) any {
 		return &s.Name
 	case "proposer_email":
 		return &s.Email
+	case "trace":
+		return &s.Trace
 	case "result":
 		return &s.Result
 	case "digest":

@@ -92,29 +92,22 @@ func TestDecide_RefusesApprovalOfTypeThatIsDeniedByNow(t *testing.T) {
 	require.Equal(t, queue.Rejected, rejected.Status)
 }
 
-func TestClaim_RepeatedUnderStricterPolicyEndsWhatAUserHasCancelled(t *testing.T) {
+// TestClaim_RepeatedUnderStricterPolicyLetsNothingWaitThatHasEnded repeats a claim after a user has cancelled the
+// command, and after its session has ended.
+func TestClaim_RepeatedUnderStricterPolicyLetsNothingWaitThatHasEnded(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, storetest.Redis(t), withRecordKey)
-	c := f.propose(auto)
-	withKey := func(r *queue.ClaimRequest) { r.IdempotencyKey = "claim-1" }
-	f.claimOne(withKey)
-	f.cancel(c)
-	require.Empty(t, f.underPolicy("*=review").claim(withKey))
-	require.Equal(t, queue.Cancelled, f.get(c.ID).Status)
-	require.Empty(t, f.pending())
-}
-
-// TestClaim_NothingOfEndedSessionWaitsForApproval repeats a claim after its session has ended.
-func TestClaim_NothingOfEndedSessionWaitsForApproval(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, storetest.Redis(t), withRecordKey)
-	c := f.propose(auto)
-	withKey := func(r *queue.ClaimRequest) { r.IdempotencyKey = "claim-1" }
-	f.claimOne(withKey)
-	f.closeSession()
-	require.Empty(t, f.underPolicy("*=review").claim(withKey))
-	require.Equal(t, queue.Expired, f.get(c.ID).Status)
-	require.Empty(t, f.pending())
+	for status, end := range map[queue.Status]func(*fixture, queue.Command){
+		queue.Cancelled: func(f *fixture, c queue.Command) { f.cancel(c) },
+		queue.Expired:   func(f *fixture, _ queue.Command) { f.closeSession() },
+	} {
+		f := newFixture(t, storetest.Redis(t), withRecordKey)
+		c := f.propose(auto)
+		f.claimOne(claimKey("claim-1"))
+		end(f, c)
+		require.Empty(t, f.underPolicy("*=review").claim(claimKey("claim-1")))
+		require.Equal(t, status, f.get(c.ID).Status)
+		require.Empty(t, f.pending())
+	}
 }
 
 // TestCheck_CommandThatStricterPolicyTookBackIsNoViolation checks the store while the command waits, and

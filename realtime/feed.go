@@ -51,14 +51,15 @@ type event struct {
 
 // eventFrame is the data of an event frame.
 type eventFrame struct {
-	Room      string              `json:"room"`
-	Offset    string              `json:"offset"`
-	Type      string              `json:"type"`
-	Time      fieldgate.Timestamp `json:"time"`
-	RequestID string              `json:"requestId,omitempty"`
-	Actor     *actor              `json:"actor,omitempty"`
-	Details   *actorDetails       `json:"actorDetails,omitempty"`
-	Data      map[string]any      `json:"data"`
+	Room        string              `json:"room"`
+	Offset      string              `json:"offset"`
+	Type        string              `json:"type"`
+	Time        fieldgate.Timestamp `json:"time"`
+	RequestID   string              `json:"requestId,omitempty"`
+	Actor       *actor              `json:"actor,omitempty"`
+	Details     *actorDetails       `json:"actorDetails,omitempty"`
+	Traceparent string              `json:"traceparent,omitempty"`
+	Data        map[string]any      `json:"data"`
 }
 
 type actor struct {
@@ -343,7 +344,7 @@ func parseEvent(entry redis.XMessage) event {
 	e.id, _ = store.ParseStreamID(stored.ID)
 	ms, _ := strconv.ParseInt(stored.Time, 10, 64)
 	e.frame = eventFrame{
-		Offset: stored.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: stored.Request,
+		Offset: stored.ID, Type: e.kind, Time: fieldgate.At(time.UnixMilli(ms)), RequestID: stored.Request, Traceparent: stored.Trace,
 	}
 	e.frame.Actor, e.frame.Details = parseActor(stored.Actor, stored.Name, stored.Email)
 	if json.Unmarshal([]byte(stored.Data), &e.frame.Data) != nil || e.frame.Data == nil {

@@ -11,15 +11,26 @@ import (
 
 // Frame is a parsed message from a client.
 type Frame struct {
-	Type      string
-	RequestID string          // id that the reply repeats; empty if the client expects no reply
-	Data      json.RawMessage // valid JSON that shares the memory of the message; nil if the frame has no data
+	Type        string
+	RequestID   string          // id that the reply repeats; empty if the client expects no reply
+	Traceparent string          // span of the client, as the client has sent it; empty if it has sent none
+	Data        json.RawMessage // valid JSON that shares the memory of the message; nil if the frame has no data
 
 	// ID identifies the frame in logs, problem documents and the events that the frame
 	// causes. ID is the RequestID, or a random id if the RequestID is empty.
 	ID string
 
+	// Log holds what Serve knows of the frame, for the log. It is never nil while Serve runs.
+	Log *FrameLog
+
 	memory *memory // counts the bytes that the frame holds; nil: they are not counted
+}
+
+// FrameLog holds ids that the log of a frame contains. Each is empty if it is unknown.
+type FrameLog struct {
+	TraceID string
+	Session string
+	Command string
 }
 
 // The frame types that the sockets of devices and the sockets of users have in common.
@@ -53,7 +64,7 @@ func parseFrame(text []byte) (Frame, error) {
 	if !ok {
 		return Frame{ID: rand.Text()}, errFrame
 	}
-	f := Frame{Type: parseString(e.kind), RequestID: parseString(e.requestID), Data: e.data}
+	f := Frame{Type: parseString(e.kind), RequestID: parseString(e.requestID), Traceparent: parseString(e.traceparent), Data: e.data}
 	valid := validRequestID(f.RequestID)
 	if f.ID = f.RequestID; !valid {
 		f.RequestID, f.ID = "", rand.Text()
@@ -68,8 +79,8 @@ func parseFrame(text []byte) (Frame, error) {
 // occurs twice is empty, because a proxy that inspected the frame may have read either
 // value.
 type envelope struct {
-	kind, requestID, data json.RawMessage
-	malformed             bool // true if the frame has an unknown field, or a field twice
+	kind, requestID, traceparent, data json.RawMessage
+	malformed                          bool // true if the frame has an unknown field, or a field twice
 }
 
 // parseEnvelope splits a frame into its fields. It allocates nothing, and does not
@@ -106,6 +117,8 @@ func (e *envelope) set(name []byte, value json.RawMessage) {
 		field = &e.kind
 	case "requestId":
 		field = &e.requestID
+	case "traceparent":
+		field = &e.traceparent
 	case "data":
 		field = &e.data
 	default:

@@ -114,10 +114,15 @@ func (s *Socket) start() {
 	s.conn.start()
 }
 
+// acceptedFields are the optional fields of the frames of a client. An earlier release, which refuses
+// them, announces none.
+var acceptedFields = []string{"traceparent"}
+
 // welcome queues the welcome frame, which is the first frame of every socket.
 func (s *Socket) welcome() {
 	s.push(typeWelcome, map[string]any{
 		"connectionId": s.ID(), "serverTime": fieldgate.At(time.Now()), "pingIntervalMs": s.hub.cfg.Limits.PingEvery.Milliseconds(),
+		"accepts": acceptedFields,
 	})
 }
 
@@ -129,7 +134,7 @@ func (s *Socket) closed(_ *Conn, code CloseCode) {
 	s.hub.unregister(s)
 	s.hub.metrics.add(s, -1)
 	s.hub.metrics.closed(s, code)
-	s.hub.log.Info("socket closed", "connection", s.ID(), "principal", s.actor(), "code", int(code),
+	s.hub.log.Info("socket closed", "connection", s.ID(), "tenant", s.Tenant, "principal", s.actor(), "code", int(code),
 		"seconds", time.Since(s.openedAt).Seconds(), "requestId", s.RequestID)
 }
 
@@ -160,6 +165,7 @@ func (s *Socket) closeOverloaded() {
 func (s *Socket) serve(c *Conn, f Frame) {
 	defer f.memory.release()
 	started := time.Now()
+	f.Log = &FrameLog{}
 	data, err := s.call(c.Context(), f)
 	c.frameServed()
 	switch {
@@ -226,8 +232,10 @@ func (h *Hub) errorFrame(err error, f Frame) []byte {
 func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("type", f.Type), slog.String("requestId", f.ID), slog.String("connection", s.ID()),
-		slog.String("principal", s.actor()), slog.Float64("durationMs", float64(took.Microseconds())/1000),
+		slog.String("tenant", s.Tenant), slog.String("principal", s.actor()),
+		slog.Float64("durationMs", float64(took.Microseconds())/1000),
 	}
+	attrs = s.appendIDs(attrs, f.Log)
 	level := logLevel(f, err)
 	if err != nil {
 		attrs = append(attrs, slog.String("code", string(fieldgate.CodeOf(err))))
@@ -242,11 +250,24 @@ func (s *Socket) logFrame(f Frame, err error, took time.Duration) {
 	s.hub.log.LogAttrs(context.Background(), level, "frame", attrs...)
 }
 
-// logLevel returns the level at which a frame is logged. Pings are logged at debug. A
+// appendIDs appends the ids of what a frame concerns, as far as they are known. The names are those of
+// the access log.
+func (s *Socket) appendIDs(attrs []slog.Attr, log *FrameLog) []slog.Attr {
+	for _, id := range [...]struct{ name, value string }{
+		{"device", s.Device}, {"user", s.User}, {"session", log.Session}, {"command", log.Command}, {"traceId", log.TraceID},
+	} {
+		if id.value != "" {
+			attrs = append(attrs, slog.String(id.name, id.value))
+		}
+	}
+	return attrs
+}
+
+// logLevel returns the level at which a frame is logged. Pings and heartbeats are logged at debug. A
 // refusal is logged at info, because it is not a fault of the gateway.
 func logLevel(f Frame, err error) slog.Level {
 	switch {
-	case err == nil && f.Type == typePing:
+	case err == nil && (f.Type == typePing || f.Type == "heartbeat"):
 		return slog.LevelDebug
 	case err == nil:
 		return slog.LevelInfo

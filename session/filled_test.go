@@ -44,6 +44,8 @@ func TestEvents_EveryFieldIsRead(t *testing.T) {
 		events := b.events(opened.ID)
 		require.Equal(b.t, []string{"session.opened", "command.proposed", "command.approved"}, typesOf(events))
 		storetest.RequireFilled(b.t, events[2], nil)
-		storetest.RequireFilled(b.t, events[0], map[string]string{"CommandID": "the event belongs to no command"})
+		storetest.RequireFilled(b.t, events[0], map[string]string{
+			"CommandID": "the event belongs to no command", "Traceparent": "it has only that of a command",
+		})
 	})
 }

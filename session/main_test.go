@@ -125,7 +125,7 @@ func (b *bench) propose(sessionID, commandType string) queue.Command {
 	b.t.Helper()
 	c, err := b.queue.Propose(b.t.Context(), queue.Proposal{
 		Tenant: b.device.Tenant, SessionID: sessionID, UserID: "u1", Names: storetest.NamesOf("u1"),
-		RequestID: "r-propose", Type: commandType, Parameters: json.RawMessage(`{}`), Priority: 5,
+		RequestID: "r-propose", Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Type: commandType, Parameters: json.RawMessage(`{}`), Priority: 5,
 	})
 	require.NoError(b.t, err)
 	return c

@@ -15,16 +15,17 @@ import (
 
 // Event is an event in the timeline of a session.
 type Event struct {
-	ID        string
-	Type      string // type of the event, such as "command.claimed"
-	Time      time.Time
-	Actor     string          // "user:<id>", "device:<id>" or "system"
-	Names     fieldgate.Names // names of a user
-	RequestID string
-	DeviceID  string
-	SessionID string
-	CommandID string
-	Data      json.RawMessage // a JSON object; may be nil
+	ID          string
+	Type        string // type of the event, such as "command.claimed"
+	Time        time.Time
+	Actor       string          // "user:<id>", "device:<id>" or "system"
+	Names       fieldgate.Names // names of a user
+	RequestID   string
+	DeviceID    string
+	SessionID   string
+	CommandID   string
+	Traceparent string          // span of the proposal of the command; may be empty
+	Data        json.RawMessage // a JSON object; may be nil
 }
 
 // Events returns the timeline of a session, oldest event first, and the cursor of the next
@@ -126,7 +127,7 @@ func decodeEvent(d store.Device, entry redis.XMessage) Event {
 	e := Event{
 		ID: stored.ID, Type: stored.Type, Time: store.ParseTime(stored.Time), Actor: stored.Actor,
 		Names:     fieldgate.Names{Name: stored.Name, Email: stored.Email},
-		RequestID: stored.Request, DeviceID: d.ID, SessionID: stored.Session, CommandID: stored.Command,
+		RequestID: stored.Request, DeviceID: d.ID, SessionID: stored.Session, CommandID: stored.Command, Traceparent: stored.Trace,
 	}
 	if data := []byte(stored.Data); json.Valid(data) {
 		e.Data = data

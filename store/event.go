@@ -20,11 +20,12 @@ type Event struct {
 	Session string
 	Command string
 	Data    string // a JSON object
+	Trace   string // traceparent of the command
 }
 
 // eventLines are the names of the lines of a packed event, in the order of pack_event in
 // lua/event.lua. A later release may append lines.
-var eventLines = []string{"type", "time", "actor", "name", "email", "request", "session", "command", "data"}
+var eventLines = []string{"type", "time", "actor", "name", "email", "request", "session", "command", "data", "trace"}
 
 // ParseEvent parses an entry of a stream of events, in either form: a field for each value, or the
 // field "event" with all values but the device. It ignores what it does not know.
@@ -80,6 +81,8 @@ func (e *Event) field(name string) *string {
 		return &e.Command
 	case "data":
 		return &e.Data
+	case "trace":
+		return &e.Trace
 	}
 	return nil
 }

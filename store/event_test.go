@@ -21,7 +21,7 @@ var fullEventScript = newScript(`
 --@include store/device
 --@include store/event
 local device = device_at(1, 1)
-emit(device, clock(), 'test.full', { session = 'ses', command = 'cmd', data = { text = 'a\nb', n = 1 } })
+emit(device, clock(), 'test.full', { session = 'ses', command = 'cmd', trace = '00-1-2-01', data = { text = 'a\nb', n = 1 } })
 emit(device, clock(), 'test.system', { actor = SYSTEM })
 emit_tenant(device.stream, clock(), 'test.tenant', { tenant = device.tenant, actor = 'user:u2', name = 'Eve', data = { n = 2 } })
 return ok()`)
@@ -66,7 +66,7 @@ func TestEvent_HasTheSameValuesInBothForms(t *testing.T) {
 			want := []store.Event{
 				{
 					Device: d.ID, Type: "test.full", Actor: "user:u1", Name: "Ann", Email: "ann@example.com", Request: "r1",
-					Session: "ses", Command: "cmd", Data: `{"n":1,"text":"a\nb"}`,
+					Session: "ses", Command: "cmd", Data: `{"n":1,"text":"a\nb"}`, Trace: "00-1-2-01",
 				},
 				{Device: d.ID, Type: "test.system", Actor: "system", Request: "r1"},
 				{Type: "test.tenant", Actor: "user:u2", Name: "Eve", Data: `{"n":2}`},

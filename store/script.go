@@ -105,12 +105,14 @@ func (s *Store) Run(ctx context.Context, script *Script, keys []string, args ...
 		return nil, errStoreFull
 	}
 	var reply Reply
+	span := s.startSpan(ctx, script.name)
 	// The client's queues keep finished commands and their contexts for a while. The
 	// caller's context is not passed on, because it would keep the whole request in memory.
 	err := s.do(context.Background(), script.name, func(ctx context.Context) (err error) {
 		reply, err = s.eval(ctx, script, keys, args)
 		return err
 	})
+	endSpan(span, err)
 	s.noteSchedule(script, keys)
 	s.reportEvents(script, reply)
 	if err != nil && ctx.Err() != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // Config configures the connection to Redis.
@@ -109,6 +110,9 @@ type Config struct {
 	// the servers.
 	Problem func(problem Problem, found bool)
 
+	// Tracer starts a span for each call of Redis that serves a traced request. Nil records no spans.
+	Tracer tracing.Tracer
+
 	// Logger receives the log of the store. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -123,6 +127,7 @@ type Store struct {
 	timeout        time.Duration
 	silenceTimeout time.Duration // time without a message after which Listen publishes a probe
 	observe        func(string, time.Duration, error)
+	tracer         tracing.Tracer
 	recorded       func(event string)
 	violated       func(invariant string)
 	log            *slog.Logger
@@ -164,7 +169,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 
 // newStore returns a store that is not open.
 func newStore(cfg Config) *Store {
-	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, tracer: cfg.Tracer, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
 	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
@@ -262,7 +267,8 @@ func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context,
 	if s.TooNew() {
 		return errTooNew
 	}
-	return s.do(ctx, name, func(ctx context.Context) error {
+	span := s.startSpan(ctx, name)
+	err := s.do(ctx, name, func(ctx context.Context) error {
 		call := func() error { return f(ctx, s.reads) }
 		err := call()
 		if isBroken(err) {
@@ -275,6 +281,8 @@ func (s *Store) Do(ctx context.Context, name string, f func(ctx context.Context,
 		}
 		return err
 	})
+	endSpan(span, err)
+	return err
 }
 
 // isDial reports whether err means that no connection could be opened.

@@ -33,6 +33,8 @@ func TestCompose_RunsACommand(t *testing.T) {
 	requireProgram(t, "redis-server")
 	m := startProject(t)
 	m.waitFor(t, "/readyz", http.StatusOK)
+	check := m.project.Services["redis"].HealthCheck.Test[1]
+	run(t, "sh", "-c", strings.Replace(check, "redis-cli", "redis-cli -h "+m.hosts["redis"], 1))
 
 	var provisioned struct {
 		ActivationCode string

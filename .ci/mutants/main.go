@@ -236,15 +236,19 @@ func runTests(ctx context.Context, dir, pkg, pattern string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-trimpath", "-ldflags=-s -w",
 		"-count=1", "-failfast", "-vet=off", "-timeout=120s", "-run", pattern, pkg)
 	cmd.Dir = dir
-	if inner, ok := strings.CutPrefix(pkg, goClient); ok { // the client is a module of its own
-		cmd.Dir, cmd.Args[len(cmd.Args)-1] = filepath.Join(dir, goClient), "."+inner
+	for _, module := range modules {
+		if inner, ok := strings.CutPrefix(pkg, module); ok {
+			cmd.Dir, cmd.Args[len(cmd.Args)-1] = filepath.Join(dir, module), "."+inner
+			cmd.Env = append(os.Environ(), "GOWORK=off")
+		}
 	}
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }
 
-// goClient is the folder of the module with the Go client.
-const goClient = "./clients/go"
+// modules are the folders of the modules beside that of the gateway: the Go client, and the tests of deployment
+// files.
+var modules = []string{"./clients/go", "./.ci/manifests"}
 
 // failure matches the failed test, or the panic that ended the test binary.
 var failure = regexp.MustCompile(`--- FAIL: (\S+)|panic: `)

@@ -2,9 +2,12 @@ package schema
 
 import "github.com/fieldgate/fieldgate"
 
-// bytesOfValue is the memory for one decoded value in addition to its text, in bytes. It is the
-// amount for a member of an object, which is the largest.
-const bytesOfValue = 96
+// These are the amounts of memory for decoded values in addition to their text, in bytes.
+// TestDecode_HoldsNoMoreThanIsAdmitted measures them.
+const (
+	bytesOfValue  = 96  // one value: the amount for a member of an object, which is the largest
+	bytesOfObject = 272 // further for an object: a map reserves room for eight members
+)
 
 // Decode decodes one JSON value. It is stricter than encoding/json. The text must be within the
 // bounds of the schema, and must be UTF-8 without lone surrogates. Nothing may follow the value.
@@ -14,11 +17,11 @@ const bytesOfValue = 96
 // Before decoding, Decode calls admit with the maximum number of bytes that the value will take.
 // An error of admit is returned unchanged. All other errors have the code validation_failed.
 func (s *Schema) Decode(data []byte, admit func(bytes int64) error) (any, error) {
-	values, wrong := scan(data, s.Bounds)
+	bytes, wrong := scan(data, s.Bounds)
 	if wrong != nil {
 		return nil, Invalid(*wrong)
 	}
-	if err := admit(int64(values)*bytesOfValue + int64(len(data))); err != nil {
+	if err := admit(bytes); err != nil {
 		return nil, err
 	}
 	b := builder{text: data}

@@ -26,10 +26,10 @@ const (
 )
 
 // scan checks that data is one well-formed JSON value in UTF-8 and within the bounds. It returns
-// the number of values. It decodes nothing. It refuses a lone surrogate, which UTF-8 cannot
+// the memory in bytes that the decoded value takes at most. It decodes nothing. It refuses a lone surrogate, which UTF-8 cannot
 // represent (RFC 7493, section 2.1). A decoder would replace the surrogate with U+FFFD, so the
 // handler would receive another value than the client sent.
-func scan(data []byte, bounds Bounds) (values int, wrong *fieldgate.FieldError) {
+func scan(data []byte, bounds Bounds) (bytes int64, wrong *fieldgate.FieldError) {
 	if !utf8.Valid(data) {
 		return 0, malformedError("is not UTF-8")
 	}
@@ -40,16 +40,17 @@ func scan(data []byte, bounds Bounds) (values int, wrong *fieldgate.FieldError) 
 	if s.wrong == nil && s.at < len(data) {
 		s.wrong = malformedError("has more than one JSON value")
 	}
-	return s.values, s.wrong
+	return int64(len(data) + s.values*bytesOfValue + s.objects*bytesOfObject), s.wrong
 }
 
 // scanner reads a JSON text once, from left to right. It stops at the first fault.
 type scanner struct {
-	data   []byte
-	bounds Bounds
-	at     int
-	values int
-	wrong  *fieldgate.FieldError
+	data    []byte
+	bounds  Bounds
+	at      int
+	values  int
+	objects int
+	wrong   *fieldgate.FieldError
 }
 
 // next returns the byte at the current position, or 0 at the end of the text or after a fault.
@@ -95,6 +96,7 @@ func (s *scanner) value(depth int) {
 	}
 	switch c := s.next(); {
 	case c == '{':
+		s.objects++
 		s.container(depth, '}', s.member)
 	case c == '[':
 		s.container(depth, ']', s.value)

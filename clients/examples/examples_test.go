@@ -3,6 +3,7 @@ package examples_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
 func TestExamples_ResultArrivesAfterRestartOfGatewayAndEndOfLogin(t *testing.T) {
@@ -69,6 +71,39 @@ func TestExamples_CancellationStopsTheProgram(t *testing.T) {
 	})
 }
 
+// TestExamples_DarkConnectionKeepsTheLease lets no response to the first extension arrive, while other
+// connections work. The device must not wait for it until the lease has ended.
+func TestExamples_DarkConnectionKeepsTheLease(t *testing.T) {
+	t.Parallel()
+	forEachExample(t, func(t *testing.T, b *testbed) {
+		b.link.Inject(storetest.HoldRequest, "/extend")
+		d := b.start(t)
+		command := b.propose(t, "restart_service", `{"service": "telemetry"}`)
+		claimed := b.awaitRun(t, command.ID)
+		<-b.link.Faulted
+		b.link.Inject(storetest.NoFault)
+		eventually(t, func() bool {
+			return b.Command(t, command.ID).VisibleUntil.After(claimed.VisibleUntil.Add(lease / 2))
+		}, "the device does not extend the lease")
+		b.finishRuns(t)
+		require.Equal(t, client.CommandStatusSucceeded, b.Await(t, command.ID).Status, d.log.String())
+	})
+}
+
+// TestExamples_LongOutputIsCut prints more than a small device has memory for.
+func TestExamples_LongOutputIsCut(t *testing.T) {
+	t.Parallel()
+	forEachExample(t, func(t *testing.T, b *testbed) {
+		b.writeProgram(t, `head -c 100000000 /dev/zero | tr '\0' x`)
+		d := b.start(t)
+		ended := b.Await(t, b.propose(t, "restart_service", `{"service": "telemetry"}`).ID)
+		require.Equal(t, client.CommandStatusSucceeded, ended.Status, d.log.String())
+		require.Equal(t, strings.Repeat("x", len(ended.Result.Output)), ended.Result.Output)
+		require.InDelta(t, 65536, len(ended.Result.Output), 1)
+		require.Less(t, d.peakMemory(t), int64(64<<20))
+	})
+}
+
 // TestExamples_OnlyExactParametersRun covers what a JSON library may accept although the approver
 // has read something else.
 func TestExamples_OnlyExactParametersRun(t *testing.T) {
@@ -100,19 +135,36 @@ func TestExamples_OnlyExactParametersRun(t *testing.T) {
 	})
 }
 
-// TestExamples_HaveFewerThanAHundredLines holds the size that the guide states.
-func TestExamples_HaveFewerThanAHundredLines(t *testing.T) {
+// TestExamples_HaveTheSizeThatTheGuideStates also holds that no file has a hundred lines.
+func TestExamples_HaveTheSizeThatTheGuideStates(t *testing.T) {
 	t.Parallel()
-	for _, pattern := range []string{"c/*", "python/*"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		require.NotEmpty(t, files)
-		for _, file := range files {
-			content, err := os.ReadFile(file)
-			require.NoError(t, err)
-			require.Less(t, strings.Count(string(content), "\n"), 100, file)
+	guide, err := os.ReadFile("../../docs/guides/firmware.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("c/*")
+	require.NoError(t, err)
+	client := 0
+	for _, file := range files {
+		n := countLines(t, file)
+		require.Less(t, n, 100, file)
+		if file != "c/device.c" {
+			client += n
 		}
 	}
+	for _, statement := range []string{
+		fmt.Sprintf("one file of %d lines", countLines(t, "python/device.py")),
+		fmt.Sprintf("a program of %d lines, `device.c`", countLines(t, "c/device.c")),
+		fmt.Sprintf("%d lines together", client),
+	} {
+		require.Contains(t, string(guide), statement)
+	}
+	require.Less(t, countLines(t, "python/device.py"), 100)
+}
+
+func countLines(t testing.TB, file string) int {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return strings.Count(string(content), "\n")
 }
 
 // forEachExample runs a parallel subtest with each example. FIELDGATE_TEST_EXAMPLES=yes selects

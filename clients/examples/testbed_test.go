@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +32,9 @@ type testbed struct {
 	gateway *gatewaytest.Gateway
 	issuer  *customertest.Issuer
 	addr    string
-	example []string // command line of the example, without arguments
-	dir     string   // contains the program and the state of the device
+	link    *storetest.Proxy // between the device and the gateway
+	example []string         // command line of the example, without arguments
+	dir     string           // contains the program and the state of the device
 }
 
 func newTestbed(t testing.TB, example []string) *testbed {
@@ -40,9 +43,16 @@ func newTestbed(t testing.TB, example []string) *testbed {
 	b.serve(t)
 	b.Pair = b.gateway.NewPair(t)
 	require.NoError(t, os.Mkdir(filepath.Join(b.dir, "state"), 0o700))
-	program := "#!/bin/sh\ncd %q\necho \"$1\" >> runs\nwhile [ ! -e finish ]; do sleep 0.02; done\necho \"restarted $1\"\n"
-	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "restart"), fmt.Appendf(nil, program, b.dir), 0o755))
+	b.link = storetest.NewProxy(t).ForwardTo(b.addr)
+	b.writeProgram(t, `while [ ! -e finish ]; do sleep 0.02; done; echo "restarted $1"`)
 	return b
+}
+
+// writeProgram writes the program that restarts a service. It logs its runs, and then does as body says.
+func (b *testbed) writeProgram(t testing.TB, body string) {
+	t.Helper()
+	text := fmt.Sprintf("#!/bin/sh\ncd %q\necho \"$1\" >> runs\n%s\n", b.dir, body)
+	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "restart"), []byte(text), 0o755))
 }
 
 // serve starts the gateway, always at the same address and with the same Redis.
@@ -61,7 +71,7 @@ type process struct {
 // start starts the example. It is killed at the end of the test.
 func (b *testbed) start(t testing.TB) *process {
 	t.Helper()
-	arguments := append(b.example, b.gateway.URL, filepath.Join(b.dir, "state"), filepath.Join(b.dir, "restart"))
+	arguments := append(slices.Clone(b.example), "http://"+b.link.Addr(), filepath.Join(b.dir, "state"), filepath.Join(b.dir, "restart"))
 	p := &process{cmd: exec.Command(arguments[0], arguments[1:]...)}
 	p.cmd.Env = append(os.Environ(), "ACTIVATION_CODE="+b.ActivationCode, fmt.Sprintf("LEASE_MS=%d", lease.Milliseconds()))
 	p.cmd.Stderr, p.cmd.WaitDelay, p.cmd.SysProcAttr = &p.log, time.Second, storetest.DieWithParent()
@@ -75,6 +85,18 @@ func (b *testbed) start(t testing.TB) *process {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
+}
+
+// peakMemory returns the most resident memory in bytes that the device has used.
+func (p *process) peakMemory(t testing.TB) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	require.NoError(t, err)
+	_, text, found := strings.Cut(string(status), "VmHWM:")
+	require.True(t, found)
+	kilobytes, err := strconv.ParseInt(strings.Fields(text)[0], 10, 64)
+	require.NoError(t, err)
+	return kilobytes << 10
 }
 
 // propose proposes a command, and approves it.

@@ -11,6 +11,7 @@ import (
 const (
 	requestIDHeader      = "X-Request-ID"
 	idempotencyKeyHeader = "Idempotency-Key"
+	traceparentHeader    = "traceparent"
 )
 
 // A CallOption configures a single call.
@@ -43,6 +44,35 @@ type requestIDKey struct{}
 // request.
 func ContextWithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+type traceparentKey struct{}
+
+// ContextWithTraceparent returns a context whose calls carry traceparent, the span of the caller in the
+// form of the header of W3C Trace Context. If its trace is sampled, the gateway keeps it with a command
+// that is proposed, and the device gets it with the claimed command.
+//
+// This package has no dependency on a library for traces. With OpenTelemetry, the functions
+//
+//	carrier := propagation.MapCarrier{}
+//	propagation.TraceContext{}.Inject(ctx, carrier)
+//	ctx = fieldgate.ContextWithTraceparent(ctx, carrier["traceparent"])
+//
+// pass the current span of ctx to the gateway. In a handler of an agent, the functions
+//
+//	carrier := propagation.MapCarrier{"traceparent": fieldgate.TraceparentFromContext(ctx)}
+//	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
+//
+// make the spans of the handler children of the command's.
+func ContextWithTraceparent(ctx context.Context, traceparent string) context.Context {
+	return context.WithValue(ctx, traceparentKey{}, traceparent)
+}
+
+// TraceparentFromContext returns the traceparent that ContextWithTraceparent has set, or "". In the
+// context of a handler of an agent, it is that of the command.
+func TraceparentFromContext(ctx context.Context) string {
+	traceparent, _ := ctx.Value(traceparentKey{}).(string)
+	return traceparent
 }
 
 // An operation is a request for one operation of the contract.

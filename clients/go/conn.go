@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type conn struct {
 	addPending  func(int)     // adds to the number of calls that wait for a reply
 	id          string        // connection id that the gateway assigned
 	readTimeout time.Duration // silence after which the connection counts as lost
+	traced      bool          // whether the gateway accepts the traceparent of a frame
 	retryAfter  time.Duration // delay that the going_away frame requested; used only by the reader goroutine
 	readDone    chan struct{} // closed when the reader goroutine has ended
 
@@ -111,7 +113,7 @@ func (c *conn) acceptWelcome(first frame) error {
 	if first.Type != frameWelcome || json.Unmarshal(first.Data, &w) != nil {
 		return errors.New("fieldgate: opening the socket: the first frame is not a welcome")
 	}
-	c.id, c.readTimeout = w.ConnectionID, w.readTimeout()
+	c.id, c.readTimeout, c.traced = w.ConnectionID, w.readTimeout(), slices.Contains(w.Accepts, traceparentHeader)
 	return nil
 }
 
@@ -253,7 +255,11 @@ func (c *conn) unregister(p *pendingCall) {
 // send writes the frame of p. It returns an error only if nothing was written. A failed write
 // ends the connection, and the end of the connection fails the call.
 func (c *conn) send(ctx context.Context, p *pendingCall) error {
-	text, err := json.Marshal(frame{Type: p.kind, RequestID: p.id, Data: p.data})
+	f := frame{Type: p.kind, RequestID: p.id, Data: p.data}
+	if c.traced {
+		f.Traceparent = traceparentOf(ctx)
+	}
+	text, err := json.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("fieldgate: encoding a frame: %w", err)
 	}

@@ -294,6 +294,14 @@ type ClaimedCommand struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
 
+	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+	// delivery to the device: the parent of the spans that the device records.
+	//
+	//
+	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+	Traceparent string `json:"traceparent,omitempty,omitzero"`
+
 	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
 	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
 	// nothing on the device.
@@ -432,6 +440,14 @@ type Command struct {
 	// `claimed` can still change, and so can `timed_out`, if a late result arrives. Values may be
 	// added; tolerate unknown ones.
 	Status CommandStatus `json:"status"`
+
+	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+	// delivery to the device: the parent of the spans that the device records.
+	//
+	//
+	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+	Traceparent string `json:"traceparent,omitempty,omitzero"`
 
 	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
 	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
@@ -957,6 +973,14 @@ type Event struct {
 
 	// Time The time of the change.
 	Time time.Time `json:"time"`
+
+	// Traceparent A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+	// proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+	// delivery to the device: the parent of the spans that the device records.
+	//
+	//
+	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+	Traceparent string `json:"traceparent,omitempty,omitzero"`
 
 	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
 	// `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,

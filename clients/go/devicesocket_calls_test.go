@@ -53,6 +53,41 @@ func TestDeviceSocket_InterruptedCall(t *testing.T) {
 	require.Equal(t, stored.list()[0], stored.list()[1])
 }
 
+// TestDeviceSocket_TraceparentIsSentToAGatewayThatAcceptsIt sends none to an earlier gateway, which
+// would refuse the frame.
+func TestDeviceSocket_TraceparentIsSentToAGatewayThatAcceptsIt(t *testing.T) {
+	t.Parallel()
+	const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for name, c := range map[string]struct {
+		accepts    []string
+		sent, want string
+	}{
+		"accepted": {[]string{"traceparent", "later"}, traceparent, traceparent},
+		"earlier":  {nil, traceparent, ""},
+		"too long": {[]string{"traceparent"}, traceparent + strings.Repeat("-", 100), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen recorder[string]
+			server := &socketServer{
+				greet: func(_ int, conn *serverConn) {
+					conn.push("welcome", map[string]any{"connectionId": "con_1", "accepts": c.accepts})
+				},
+				script: func(_ int, c *serverConn) {
+					c.serve(func(m message) {
+						seen.add(m.Traceparent)
+						c.reply(m, fieldgate.HeartbeatReply{})
+					})
+				},
+			}
+			socket := connectDevice(t, serve(t, server.ServeHTTP), fieldgate.DeviceSocketConfig{})
+			_, err := socket.Heartbeat(fieldgate.ContextWithTraceparent(t.Context(), c.sent), alive)
+			require.NoError(t, err)
+			require.Equal(t, []string{c.want}, seen.list())
+		})
+	}
+}
+
 func TestDeviceSocket_CallWaitsForAConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -265,6 +265,28 @@ func ExampleContextWithRequestID() {
 	// Output: 409 claim_superseded boot-7.extend-1
 }
 
+// ExampleContextWithTraceparent passes a span to the gateway, here one of OpenTelemetry.
+func ExampleContextWithTraceparent() {
+	carrier := map[string]string{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"} // from propagation.TraceContext
+	ctx := fieldgate.ContextWithTraceparent(context.Background(), carrier["traceparent"])
+	proposed, err := exampleCustomer().Propose(ctx, sessionID, fieldgate.ProposeCommandRequest{Type: "diagnostic.dns"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(proposed.Status)
+	// Output: pending_approval
+}
+
+// ExampleTraceparentFromContext makes the spans of an agent's handler children of the command's.
+func ExampleTraceparentFromContext() {
+	handler := func(ctx context.Context) string {
+		return fieldgate.TraceparentFromContext(ctx) // for propagation.TraceContext, which returns the span to start from
+	}
+	ctx := fieldgate.ContextWithTraceparent(context.Background(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	fmt.Println(handler(ctx))
+	// Output: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+}
+
 // ExampleTruncateResult shortens a result before the device stores it.
 func ExampleTruncateResult() {
 	output := string(make([]byte, fieldgate.MaxOutput+1))

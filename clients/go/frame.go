@@ -20,14 +20,15 @@ const (
 	maxReceived = 1 << 20
 
 	// maxEnvelope is an upper bound for the size of a frame without its data.
-	maxEnvelope = 256
+	maxEnvelope = 320
 )
 
 // A frame is a message on a socket, in either direction. It is encoded as JSON.
 type frame struct {
-	Type      string          `json:"type"`
-	RequestID string          `json:"requestId,omitempty"`
-	Data      json.RawMessage `json:"data,omitempty"`
+	Type        string          `json:"type"`
+	RequestID   string          `json:"requestId,omitempty"`
+	Traceparent string          `json:"traceparent,omitempty"`
+	Data        json.RawMessage `json:"data,omitempty"`
 }
 
 // The types of frames that device sockets and customer sockets share.
@@ -42,6 +43,10 @@ const (
 type welcome struct {
 	ConnectionID   string `json:"connectionId"`
 	PingIntervalMs int64  `json:"pingIntervalMs"`
+
+	// Accepts holds the optional fields of frames that the gateway accepts. An earlier gateway accepts
+	// none, and refuses frames that have one.
+	Accepts []string `json:"accepts"`
 }
 
 // The default ping interval of the gateway, and bounds for the interval in the welcome frame.
@@ -123,6 +128,18 @@ func isRequestID(id string) bool {
 		}
 	}
 	return id != "" && len(id) <= maxRequestID
+}
+
+// maxTraceparent is the maximum length of a traceparent in a frame. That of version 00 has 55 characters.
+const maxTraceparent = 64
+
+// traceparentOf returns the traceparent of the context. It returns "" for one that is too long, so that
+// it cannot make a frame too large.
+func traceparentOf(ctx context.Context) string {
+	if traceparent := TraceparentFromContext(ctx); len(traceparent) <= maxTraceparent {
+		return traceparent
+	}
+	return ""
 }
 
 // withSuffix returns id with a random suffix. It is used when another call is already using id.

@@ -105,6 +105,9 @@ func (r requester) prepare(ctx context.Context, req *http.Request, token string)
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok {
 		prepared.Header.Set(requestIDHeader, id)
 	}
+	if traceparent := TraceparentFromContext(ctx); traceparent != "" {
+		prepared.Header.Set(traceparentHeader, traceparent)
+	}
 	if token != "" {
 		prepared.Header.Set("Authorization", "Bearer "+token)
 	}

@@ -129,9 +129,10 @@ func connectCustomer(t *testing.T, gateway *fieldgate.Gateway, config fieldgate.
 
 // A message is a frame on the wire.
 type message struct {
-	Type      string          `json:"type"`
-	RequestID string          `json:"requestId,omitempty"`
-	Data      json.RawMessage `json:"data,omitempty"`
+	Type        string          `json:"type"`
+	RequestID   string          `json:"requestId,omitempty"`
+	Traceparent string          `json:"traceparent,omitempty"`
+	Data        json.RawMessage `json:"data,omitempty"`
 }
 
 // A serverConn is the gateway's end of one connection. Its methods return no errors. After the

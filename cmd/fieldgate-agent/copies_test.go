@@ -188,3 +188,40 @@ func TestKill_RemovedLockRunsNothingTwice(t *testing.T) {
 		require.Zero(t, b.runs(t, fmt.Sprintf("held-%d", i)))
 	}
 }
+
+// TestKill_RestoredBackupRunsNothingTwice restores, after each power cut, a copy of the state that was made
+// before the work or while it ran: a journal that knows less than what has happened, cut at any byte.
+func TestKill_RestoredBackupRunsNothingTwice(t *testing.T) {
+	t.Parallel()
+	b, a := newCopyTestbed(t)
+	backup := b.copyState(t)
+	for i := range kills(t) {
+		name := fmt.Sprintf("work-%d", i)
+		command := b.proposeWork(t, name)
+		<-time.After(rand.N(60 * time.Millisecond)) // a random time between the claim and the result
+		if i%2 == 0 {
+			backup = b.copyState(t)
+		}
+		if i%3 == 0 {
+			b.Await(t, command.ID)
+		}
+		a.kill()
+		b.restore(t, backup, rand.N(100) < 50)
+		a = b.start(t, shortLease)
+	}
+	b.execute(t, "diagnostic.system", map[string]any{})
+	for i := range kills(t) {
+		require.LessOrEqual(t, b.runs(t, fmt.Sprintf("work-%d", i)), 1)
+	}
+}
+
+// restore replaces the journal by that of a copy, cut at a random byte or whole.
+func (b *testbed) restore(t testing.TB, backup *testbed, cut bool) {
+	t.Helper()
+	text, err := os.ReadFile(backup.state + ".journal")
+	require.NoError(t, err)
+	if cut && len(text) > 0 {
+		text = text[:rand.N(len(text))]
+	}
+	require.NoError(t, os.WriteFile(b.state+".journal", text, 0o600))
+}

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/customer/issuer"
@@ -27,7 +30,7 @@ type devCommand struct {
 }
 
 // Run serves until a signal arrives. It first prints commands to try.
-func (c *devCommand) Run(ctx context.Context) error {
+func (c *devCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	if _, ok := listen.UnixPath(c.Addr); ok {
 		return errors.New("FIELDGATE_ADDR is a Unix socket: dev prints URLs, which need a port")
 	}
@@ -41,6 +44,12 @@ func (c *devCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
+	logSettings(cfg.Logger, slog.LevelDebug, parsed)
+	stopTraces, err := startTraces(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {
 		return err

@@ -3,16 +3,20 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
-// fileSettings are the settings that contain a secret, and the level of the log. For each of them, the
-// variable with the suffix _FILE names a file with the value. A secret is then not in the environment
-// with which the process was started, and a value can change while the process runs.
-var fileSettings = []string{
+// secretSettings are the settings that contain a secret.
+var secretSettings = []string{
 	"FIELDGATE_REDIS_URL", "FIELDGATE_DEV_REDIS_URL", "FIELDGATE_JWT_SECRET", "FIELDGATE_JWT_SECRET_PREVIOUS",
-	"FIELDGATE_CODE_KEY", "FIELDGATE_RECORD_KEY", "FIELDGATE_ADMIN_TOKEN", "FIELDGATE_LOG_LEVEL",
+	"FIELDGATE_CODE_KEY", "FIELDGATE_RECORD_KEY", "FIELDGATE_ADMIN_TOKEN",
 }
+
+// fileSettings are the settings for which the variable with the suffix _FILE names a file with the
+// value. A secret is then not in the environment with which the process was started, and a value can
+// change while the process runs.
+var fileSettings = append(slices.Clone(secretSettings), "FIELDGATE_LOG_LEVEL")
 
 const fileSuffix = "_FILE"
 

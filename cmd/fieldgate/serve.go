@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/gateway"
@@ -27,13 +30,19 @@ type serveCommand struct {
 }
 
 // Run serves until a signal arrives.
-func (c *serveCommand) Run(ctx context.Context) error {
+func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
 	hangups := program.Hangups() // one that arrives during the start must not end it
+	logSettings(cfg.Logger, slog.LevelInfo, parsed)
+	stopTraces, err := startTraces(ctx, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	program.TuneMemory(cfg.Logger)
 	g, err := gateway.New(ctx, cfg)
 	if err != nil {

@@ -25,6 +25,7 @@ var settingsOutside = map[string]string{
 var fieldsWithoutSetting = map[string]string{
 	"Development": "dev sets it, and serve must not",
 	"Sockets":     "its limits and intervals are part of the contract; tests change them",
+	"Traces":      "the environment variables of OpenTelemetry set it",
 	"Version":     "the linker sets it",
 }
 

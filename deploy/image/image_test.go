@@ -1,4 +1,4 @@
-// Package image_test builds the image of the gateway and checks it. FIELDGATE_TEST_IMAGE names the
+// Package image_test builds the images of the gateway and of the agent, and checks them. FIELDGATE_TEST_IMAGE names the
 // directory with the program of each architecture. The tests need root and buildah.
 package image_test
 
@@ -53,7 +53,8 @@ func TestImage_HasOneProgramThatServesWithoutRights(t *testing.T) {
 	addr := storetest.FreeAddr(t)
 	settings := []string{
 		"FIELDGATE_REDIS_URL=" + storetest.SharedURL(t), "FIELDGATE_SUPABASE_URL=" + customertest.NewIssuer(t).URL(),
-		"FIELDGATE_ADDR=" + addr[strings.LastIndexByte(addr, ':'):], "FIELDGATE_METRICS_ADDR=off", // as in containers "FIELDGATE_DRAIN_DELAY=0s",
+		"FIELDGATE_ADDR=" + addr[strings.LastIndexByte(addr, ':'):], "FIELDGATE_METRICS_ADDR=off", // as in containers
+		"FIELDGATE_DRAIN_DELAY=0s",
 	}
 	serve := inImage(root, settings, append(config.Entrypoint, config.Cmd...)...)
 	var log storetest.Buffer
@@ -72,6 +73,26 @@ func TestImage_HasOneProgramThatServesWithoutRights(t *testing.T) {
 	require.NoError(t, serve.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, serve.Wait(), log.String())
 	require.Error(t, inImage(root, settings, config.Healthcheck.Test[1:]...).Run())
+}
+
+// TestAgentImage_HasOneProgramAndItsState requires that the directory of the state belongs to the user of the image,
+// because a volume takes its owner from it.
+func TestAgentImage_HasOneProgramAndItsState(t *testing.T) {
+	t.Parallel()
+	programs := os.Getenv("FIELDGATE_TEST_IMAGE")
+	if programs == "" {
+		t.Skip("FIELDGATE_TEST_IMAGE names no directory: run make test-image")
+	}
+	b := builder{storage: t.TempDir()}
+	b.run(t, "bud", "--format", "docker", "--isolation", "chroot", "--build-arg", "TARGETARCH="+runtime.GOARCH,
+		"-f", "agent.Dockerfile", "-t", "fieldgate-agent", programs)
+	root := b.run(t, "mount", b.run(t, "from", "fieldgate-agent"))
+	require.Equal(t, []string{"fieldgate-agent"}, filesIn(t, root))
+	info, err := os.Stat(filepath.Join(root, "var/lib/fieldgate-agent"))
+	require.NoError(t, err)
+	require.Equal(t, uint32(65532), info.Sys().(*syscall.Stat_t).Uid)
+	out, err := inImage(root, nil, "/fieldgate-agent", "--version").CombinedOutput()
+	require.NoError(t, err, string(out))
 }
 
 // A builder runs buildah with a storage of its own.

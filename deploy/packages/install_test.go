@@ -33,18 +33,11 @@ func TestPackages_RunAnApprovedCommandOnAFreshDebian(t *testing.T) {
 	m.configure(t, "fieldgate", "FIELDGATE_REDIS_URL="+storetest.SharedURL(t), "FIELDGATE_SUPABASE_URL="+users.URL(),
 		"FIELDGATE_ADDR="+addr, "FIELDGATE_METRICS_ADDR=off", "FIELDGATE_DRAIN_DELAY=0s")
 	gateway := m.startService(t, "fieldgate")
-	tenant := gatewaytest.NewTenantID()
-	user := func(name, role string) *client.CustomerClient {
-		g, err := client.New("http://" + addr)
-		require.NoError(t, err)
-		return g.Customer(client.Bearer(users.Token(issuer.Claims{Subject: name, TenantID: tenant, Role: role})))
-	}
-	alice, bob := user("alice", "admin"), user("bob", "approver")
-	device := provision(t, alice)
-	m.configure(t, "fieldgate-agent", "FIELDGATE_URL=http://"+addr, "FIELDGATE_ACTIVATION_CODE="+device.ActivationCode)
+	pair := newPair(t, users, addr)
+	m.configure(t, "fieldgate-agent", "FIELDGATE_URL=http://"+addr, "FIELDGATE_ACTIVATION_CODE="+pair.ActivationCode)
 	m.write(t, "etc/fieldgate-agent/scripts/greet", 0o755, "#!/bin/sh\nid -un\n")
 	agent := m.startService(t, "fieldgate-agent")
-	require.Equal(t, "fieldgate-agent\n", runApproved(t, alice, bob, device.Device.ID))
+	require.Equal(t, "fieldgate-agent\n", runApproved(t, pair))
 
 	agent.stop(t)
 	settings, identity := m.read(t, "etc/fieldgate-agent.env"), m.read(t, "var/lib/fieldgate-agent/device.json")
@@ -52,7 +45,7 @@ func TestPackages_RunAnApprovedCommandOnAFreshDebian(t *testing.T) {
 	require.Equal(t, settings, m.read(t, "etc/fieldgate-agent.env"))
 	require.Equal(t, identity, m.read(t, "var/lib/fieldgate-agent/device.json"))
 	agent = m.startService(t, "fieldgate-agent")
-	require.Equal(t, "fieldgate-agent\n", runApproved(t, alice, bob, device.Device.ID))
+	require.Equal(t, "fieldgate-agent\n", runApproved(t, pair))
 	agent.stop(t)
 	gateway.stop(t)
 
@@ -68,39 +61,31 @@ func TestPackages_RunAnApprovedCommandOnAFreshDebian(t *testing.T) {
 	}
 }
 
-// provision provisions a device.
-func provision(t testing.TB, alice *client.CustomerClient) (device client.ProvisionedDevice) {
+// newPair provisions the device of two users of the gateway at addr, which may have to start first.
+func newPair(t testing.TB, users *customertest.Issuer, addr string) *gatewaytest.Pair {
 	t.Helper()
+	tenant := gatewaytest.NewTenantID()
+	user := func(name, role string) *client.CustomerClient {
+		g, err := client.New("http://" + addr)
+		require.NoError(t, err)
+		return g.Customer(client.Bearer(users.Token(issuer.Claims{Subject: name, TenantID: tenant, Role: role})))
+	}
+	pair := &gatewaytest.Pair{Alice: user("alice", "admin"), Bob: user("bob", "approver")}
 	require.Eventually(t, func() bool {
-		var err error
-		device, err = alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		provisioned, err := pair.Alice.Provision(t.Context(), client.ProvisionDeviceRequest{Name: "Pump 7"})
+		pair.DeviceID, pair.ActivationCode = provisioned.Device.ID, provisioned.ActivationCode
 		return err == nil
 	}, time.Minute, 50*time.Millisecond, "the gateway does not serve")
-	return device
+	return pair
 }
 
-// runApproved runs the script on the device and returns its output.
-func runApproved(t testing.TB, alice, bob *client.CustomerClient, deviceID string) string {
+// runApproved runs the script on the device, in a session of its own, and returns its output.
+func runApproved(t testing.TB, pair *gatewaytest.Pair) string {
 	t.Helper()
-	var session client.Session
-	require.Eventually(t, func() bool {
-		var err error
-		session, err = alice.OpenSession(t.Context(), client.OpenSessionRequest{DeviceID: deviceID, Type: "remediation"})
-		return err == nil
-	}, time.Minute, 50*time.Millisecond, "the agent does not register")
-	proposed, err := alice.Propose(t.Context(), session.ID, client.ProposeCommandRequest{
-		Type: "remediation.run_script", Parameters: json.RawMessage(`{"name": "greet"}`),
-	})
+	ended := pair.Await(t, pair.Propose(t, "remediation.run_script", json.RawMessage(`{"name": "greet"}`)).ID)
+	_, err := pair.Alice.CloseSession(t.Context(), pair.Session, "done")
 	require.NoError(t, err)
-	_, err = bob.Decide(t.Context(), session.ID, client.DecisionRequest{CommandID: proposed.ID, Approved: true})
-	require.NoError(t, err)
-	var ended client.Command
-	require.Eventually(t, func() bool {
-		ended, err = alice.Command(t.Context(), session.ID, proposed.ID)
-		return err == nil && !ended.FinishedAt.IsZero()
-	}, time.Minute, 50*time.Millisecond, "the command does not end")
-	_, err = alice.CloseSession(t.Context(), session.ID, "done")
-	require.NoError(t, err)
+	pair.Session = ""
 	require.Equal(t, client.CommandStatusSucceeded, ended.Status, ended.Result)
 	return ended.Result.Output
 }

@@ -99,6 +99,27 @@ func TestPackages_LintianFindsNoErrors(t *testing.T) {
 	}
 }
 
+// TestPackages_HaveManualAndCompletions requires that both kinds of package have them, where the systems of each
+// kind look for them.
+func TestPackages_HaveManualAndCompletions(t *testing.T) {
+	t.Parallel()
+	architecture := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
+	for _, name := range names {
+		for packager, files := range map[string]string{
+			"deb": run(t, "dpkg-deb", "--contents", deb(t, name)),
+			"rpm": run(t, "rpm", "-qpl", packageFile(t, name, "-[0-9]*."+architecture+".rpm")),
+		} {
+			zsh := map[string]string{"deb": "vendor-completions", "rpm": "site-functions"}[packager]
+			for _, path := range []string{
+				"man/man1/" + name + ".1.gz", "bash-completion/completions/" + name,
+				"fish/vendor_completions.d/" + name + ".fish", "zsh/" + zsh + "/_" + name,
+			} {
+				require.Contains(t, files, "/usr/share/"+path+"\n", packager)
+			}
+		}
+	}
+}
+
 func TestPackages_RPMsInstall(t *testing.T) {
 	t.Parallel()
 	architecture := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]

@@ -6,7 +6,8 @@
 -- ARGV[1..5]    the scope, as store.Scope.Args returns it
 -- ARGV[6]       the reason
 -- ARGV[7]       the id of the session in KEYS[19], or ""
--- Returns {"ok", events}
+-- Returns {"ok", events, hash of the activation code, digest of the Idempotency-Key of the registration}; both
+--       may be empty, and what is stored for them is invalid
 -- Refuses with device_not_found; or with stale if the device now has another session
 -- Guarantees that no command is delivered to the device and no request of the device is accepted
 -- any more. Claimed commands stay claimed until their leases expire, because the device may
@@ -24,12 +25,12 @@ local external_ids_key, session_key = KEYS[18], KEYS[19]
 local reason, session = ARGV[6], ARGV[7]
 local now = clock()
 
-local tenant, status, current_session, external_id =
-  read_fields(device.record, 'tenant', 'status', 'session', 'external_id')
+local tenant, status, current_session, external_id, activation, registration =
+  read_fields(device.record, 'tenant', 'status', 'session', 'external_id', 'activation', 'registration')
 if tenant ~= device.tenant then
   return refuse('device_not_found')
 elseif status == 'decommissioned' then
-  return ok()
+  return ok('', '')
 elseif (current_session or '') ~= session then
   return refuse('stale')
 end
@@ -37,7 +38,7 @@ end
 redis.call('HSET', device.record, 'status', 'decommissioned', 'decommissioned', ms(now))
 set_due(device, 'device', device.id, now + device.retention)
 redis.call('HINCRBY', device.record, 'epoch', 1)
-redis.call('HDEL', device.record, 'secret', 'activation', 'activation_until', 'activation_used')
+redis.call('HDEL', device.record, 'secret', 'activation', 'activation_until', 'activation_used', 'registration')
 redis.call('ZREM', provisioned_key, device.id)
 redis.call('ZREM', active_key, device.id)
 redis.call('ZREM', suspended_key, device.id)
@@ -55,4 +56,4 @@ if session ~= '' then
 end
 finish_unclaimed(device, now, 'cancelled', { data = { reason = 'device_decommissioned' } })
 emit(device, now, 'device.decommissioned', { data = reason_data(reason) })
-return ok()
+return ok(activation or '', registration or '')

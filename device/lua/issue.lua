@@ -8,7 +8,8 @@
 -- ARGV[9]      the fingerprint of the request
 -- ARGV[10]     lifetime of the stored reply, in ms
 -- ARGV[11]     the fingerprint of the request in earlier releases
--- Returns {"ok", events, sealed code, expiry of the code}
+-- Returns {"ok", events, sealed code, expiry of the code, hash of the code that is invalid from now on, digest of
+--         the Idempotency-Key of the registration whose stored reply is invalid}; the last two may be empty
 -- Refuses with device_not_found, device_decommissioned, idempotency_key_reused
 -- Guarantees that a device has at most one code. A new code invalidates the previous one.
 --@creates
@@ -33,11 +34,12 @@ if refused then
   return refused
 elseif answer then
   local first = cjson.decode(answer)
-  return ok(first.code, first.good_until)
+  return ok(first.code, first.good_until, '', '')
 end
 
+local replaced, registration = read_fields(device.record, 'activation', 'registration')
 local valid_until = now + lifetime
 redis.call('HSET', device.record, 'activation', code_hash, 'activation_until', ms(valid_until))
 redis.call('HDEL', device.record, 'activation_used')
 remember(memory_key, fingerprint, { code = sealed_code, good_until = valid_until }, memory_ttl)
-return ok(sealed_code, valid_until)
+return ok(sealed_code, valid_until, replaced or '', registration or '')

@@ -15,7 +15,8 @@
 -- ARGV[14]     lifetime of the stored reply until the device logs in, in ms
 -- ARGV[15]     the digest of the Idempotency-Key; empty for a request without one
 -- ARGV[16]     the fingerprint of the request in earlier releases
--- Returns {"ok", events, sealed secret, time of the first registration}
+-- Returns {"ok", events, sealed secret, time of the first registration, time for which the request can be
+--         repeated, in ms}
 -- Refuses with idempotency_key_reused, or with invalid_activation_code and the reason for the
 --         log
 -- Guarantees that a code yields only one secret, even if several devices send the code at the
@@ -50,7 +51,7 @@ if refused then
   return refused
 elseif answer then
   local first = cjson.decode(answer)
-  return ok(first.secret, first.registered)
+  return ok(first.secret, first.registered, redis.call('PTTL', memory_key))
 elseif activation_used then
   return refuse('invalid_activation_code', 'used')
 elseif tonumber(activation_until) <= now then
@@ -77,4 +78,4 @@ remember(memory_key, fingerprint, { secret = sealed_secret, registered = registe
 emit(device, now, 'device.registered', {
   data = { model = optional(model), firmwareVersion = optional(firmware), address = optional(address) },
 })
-return ok(sealed_secret, registered)
+return ok(sealed_secret, registered, memory_ttl)

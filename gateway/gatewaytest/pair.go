@@ -11,7 +11,7 @@ import (
 )
 
 // pairTimeout limits each wait for the device of a Pair. Its program may have to start first.
-const pairTimeout = 30 * time.Second
+const pairTimeout = time.Minute
 
 // A Pair is two users of one tenant and a device. Alice proposes commands for the device, and Bob
 // approves them. The device is provisioned but not registered.

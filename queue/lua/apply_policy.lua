@@ -38,7 +38,7 @@ c.mac = mac
 c.approve_by = math.min(now + decide_within, c.deliver_by)
 await_approval(device, id, c)
 emit(device, now, 'command.released', {
-  session = c.session, command = id, actor = SYSTEM, request = c.request,
+  session = c.session, command = id, actor = SYSTEM, request = c.request, trace = c.trace,
   data = { reason = 'the policy requires an approval of this type now', status = c.status },
 })
 settle(device, id, c, now)

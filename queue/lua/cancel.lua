@@ -33,6 +33,6 @@ elseif not c.cancel then
   c.cancel = true
   save_command(device, id, c)
   redis.call('SADD', device.cancels, id)
-  emit(device, now, 'command.cancel_requested', { session = c.session, command = id, data = reason_data(reason) })
+  emit(device, now, 'command.cancel_requested', { session = c.session, command = id, trace = c.trace, data = reason_data(reason) })
 end
 return ok(device.state)

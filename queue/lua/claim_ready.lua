@@ -87,7 +87,7 @@ local function start_lease(device, id, c, now, timeout, token_hash)
   save_command(device, id, c)
   redis.call('ZADD', device.leases, ms(c.visible), id)
   schedule(device, id, c)
-  emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, data = { attempt = c.attempt } })
+  emit(device, now, 'command.claimed', { session = c.session, command = id, request = c.request, trace = c.trace, data = { attempt = c.attempt } })
 end
 
 -- is_suspended reports whether a device is suspended whose login the script does not check. The

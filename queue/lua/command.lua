@@ -28,6 +28,7 @@
 --   digest     digest of what a user approves, set by the proposal; readers compute a
 --              missing digest
 --   mac        authenticates what the proposal has set; the gateway computes and verifies it
+--   trace      traceparent of the proposal, set by it; absent if no trace of it is recorded
 --   packed     true if the state is a map of MessagePack
 -- Five more fields of the hash belong to the command. "<id>:body" holds what was proposed.
 -- "<id>:head" holds the body without its parameters, for lists; the field exists only if
@@ -74,7 +75,7 @@ end
 local function has_types(c)
   local bytes, first, approve_by = c.bytes, c.first, c.approve_by
   local token, past, result, digest, mac = c.token, c.past, c.result, c.digest, c.mac
-  local name, email, retry_of = c.proposer_name, c.proposer_email, c.retry_of
+  local name, email, retry_of, trace = c.proposer_name, c.proposer_email, c.retry_of, c.trace
   return c.seq + 0 == c.seq and c.priority + 0 == c.priority and c.max + 0 == c.max and c.attempt + 0 == c.attempt
     and c.claims + 0 == c.claims and c.created + 0 == c.created and c.deliver_by + 0 == c.deliver_by
     and (bytes == nil or bytes + 0 == bytes) and (first == nil or first + 0 == first)
@@ -84,6 +85,7 @@ local function has_types(c)
     and (result == nil or result .. '' == result) and (digest == nil or digest .. '' == digest)
     and (mac == nil or mac .. '' == mac) and (name == nil or name .. '' == name)
     and (email == nil or email .. '' == email) and (retry_of == nil or retry_of .. '' == retry_of)
+    and (trace == nil or trace .. '' == trace)
     and is_table(c.history) and is_table(c.approval)
 end
 
@@ -337,7 +339,7 @@ end
 local function finish_without_result(device, id, c, status, now, e)
   finish(device, id, c, status, now)
   emit(device, now, 'command.' .. status, {
-    session = c.session, command = id, actor = e.actor, request = e.request, data = e.data,
+    session = c.session, command = id, actor = e.actor, request = e.request, trace = c.trace, data = e.data,
   })
 end
 
@@ -379,7 +381,7 @@ local function expire_lease(device, id, c, now)
   record_claim_end(c, now, 'requeued')
   enqueue(device, id, c, now)
   emit(device, now, 'command.requeued', {
-    session = c.session, command = id, actor = SYSTEM, request = c.request, data = { attempt = c.attempt },
+    session = c.session, command = id, actor = SYSTEM, request = c.request, trace = c.trace, data = { attempt = c.attempt },
     ready = not (expired or cancel),
   })
   if cancel then

@@ -78,7 +78,7 @@ else
   finish(device, id, c, 'rejected', now)
 end
 emit(device, now, 'command.' .. decision, {
-  session = c.session, command = id, ready = decision == 'approved',
+  session = c.session, command = id, trace = c.trace, ready = decision == 'approved',
   data = { reason = c.approval.reason, status = c.status },
 })
 return ok(device.state)

@@ -36,8 +36,8 @@ if refused then
   return refused
 end
 
-local report = load_report(device, id)
-local kept_before, begin = kept(report), report and report.from or 0
+local report, stored = load_report(device, id)
+local kept_before, begin = kept(report, stored), report and report.from or 0
 if not report or report.token ~= token_hash then
   report = new_report(report, token_hash)
 end
@@ -50,7 +50,8 @@ advance(report, seq, #output, now)
 for field, value in pairs(cjson.decode(reported)) do
   report[field] = value
 end
-local growth = kept(report) - kept_before
+stored = cjson.encode(report)
+local growth = kept(report, stored) - kept_before
 refused = over_quota(device.usage, { { quota = 'storedBytes', n = growth, limit = max_bytes } })
 if refused and output ~= '' then
   return refused
@@ -58,7 +59,7 @@ end
 
 drop_blocks(device, id, begin, report.from)
 append_output(device, id, position, output)
-redis.call('HSET', device.commands, progress_field(id), cjson.encode(report))
+redis.call('HSET', device.commands, progress_field(id), stored)
 if growth ~= 0 then
   c.bytes = (c.bytes or 0) + growth
   count_bytes(device, growth)

@@ -25,6 +25,7 @@
 -- ARGV[24]     MAC of the record
 -- ARGV[25]     id of the command that this one repeats; empty if it repeats none
 -- ARGV[26]     "1" to pack the state of the command
+-- ARGV[27]     traceparent that is kept with the command; empty if it belongs to no recorded trace
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full; with quota_exceeded, the quota and its limit; or with stale if
@@ -46,7 +47,7 @@ local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARG
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local max_ready, max_pending, max_bytes, earlier, mac = ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
-local retry_of, packed = ARGV[25], ARGV[26] == '1'
+local retry_of, packed, trace = ARGV[25], ARGV[26] == '1', ARGV[27]
 local now = clock()
 
 -- RECENT_MS is the maximum difference, in ms, between the proposal time that the gateway has read
@@ -109,6 +110,7 @@ local c = {
   proposer = device.actor,
   proposer_name = device.actor_name,
   proposer_email = device.actor_email,
+  trace = trace ~= '' and trace or nil,
   packed = packed or nil,
 }
 count_bytes(device, bytes)
@@ -123,7 +125,7 @@ else
   enqueue(device, id, c, now, body_field(id), body)
 end
 emit(device, now, 'command.proposed', {
-  session = session, command = id, ready = not review, data = { status = c.status },
+  session = session, command = id, trace = c.trace, ready = not review, data = { status = c.status },
 })
 remember(memory_key, fingerprint, { id = id, state = device.state }, memory_ttl)
 return ok(id, device.state, body, 0)

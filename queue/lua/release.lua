@@ -47,7 +47,7 @@ local ended, cancel = session_ended(device, c, now), c.cancel
 unclaim(c, now)
 enqueue(device, id, c, now)
 emit(device, now, 'command.released', {
-  session = c.session, command = id, request = c.request, ready = not (ended or cancel), data = reason_data(reason),
+  session = c.session, command = id, request = c.request, trace = c.trace, ready = not (ended or cancel), data = reason_data(reason),
 })
 if cancel then
   finish_by_system(device, id, c, 'cancelled', now)

@@ -17,8 +17,12 @@
 -- OUTPUT_KEPT is the number of bytes of output that are kept at least. The blocks may hold almost
 -- one block more.
 local OUTPUT_KEPT = 256 * 1024
--- BLOCK is the maximum size of a block in bytes. The Go constant outputBlock is the same.
-local BLOCK = 16 * 1024
+-- BLOCK is the maximum size of a block in bytes. Redis allocates 16 KiB for it with what it stores beside
+-- it, and 20 KiB for a longer one. The Go constant outputBlock is the same.
+local BLOCK = 16 * 1024 - 64
+-- A record counts its size in steps of RECORD_STEP, so that a report seldom changes it, and
+-- RECORD_BYTES for its name.
+local RECORD_STEP, RECORD_BYTES = 512, 128
 
 -- progress_field returns the field of the commands hash that holds the record of a report.
 local function progress_field(id)
@@ -36,12 +40,14 @@ local function is_report(r)
     and type(r.missed) == 'number' and type(r.from) == 'number' and type(r.next) == 'number'
 end
 
--- load_report returns the report of a command, or nil if it has none. A damaged record counts as
--- none.
+-- load_report returns the report of a command, and its record. It returns nil if the command has none.
+-- A damaged record counts as none.
 local function load_report(device, id)
   local raw = redis.call('HGET', device.commands, progress_field(id))
   local decoded, r = pcall(cjson.decode, raw or '')
-  return decoded and is_report(r) and r or nil
+  if decoded and is_report(r) then
+    return r, raw
+  end
 end
 
 -- new_report returns an empty report for a claim. Its output begins with a block of its own after
@@ -51,9 +57,9 @@ local function new_report(earlier, token_hash)
   return { token = token_hash, seq = -1, missed = 0, from = begin, next = begin }
 end
 
--- kept returns the number of bytes that the output of a report counts.
-local function kept(r)
-  return r and r.next - r.from or 0
+-- kept returns the number of bytes that a report and its record count; zero if there is none.
+local function kept(r, raw)
+  return r and r.next - r.from + math.ceil(#raw / RECORD_STEP) * RECORD_STEP + RECORD_BYTES or 0
 end
 
 -- advance counts a new report and the length of its output.

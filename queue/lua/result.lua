@@ -109,6 +109,6 @@ else
   redis.call('SET', result_key, result, 'PX', ms(device.retention))
 end
 emit(device, now, 'command.' .. status, {
-  session = c.session, command = id, request = c.request, data = { attempt = c.attempt, late = late },
+  session = c.session, command = id, request = c.request, trace = c.trace, data = { attempt = c.attempt, late = late },
 })
 return reply(0)

@@ -45,6 +45,6 @@ c.bytes = (c.bytes or 0) + #result
 count_bytes(device, #result)
 save_command(device, id, c)
 emit(device, now, 'command.result_conflict', {
-  session = c.session, command = id, data = { attempt = c.attempt, status = status, instanceId = present(instance or '') },
+  session = c.session, command = id, trace = c.trace, data = { attempt = c.attempt, status = status, instanceId = present(instance or '') },
 })
 return ok(device.state, 1)

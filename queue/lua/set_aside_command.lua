@@ -32,7 +32,7 @@ if c.status == 'claimed' then
   c.status, c.queued = 'queued', now
   save_command(device, id, c)
   emit(device, now, 'command.released', {
-    session = c.session, command = id, request = c.request, data = reason_data('its record was changed in the store'),
+    session = c.session, command = id, request = c.request, trace = c.trace, data = reason_data('its record was changed in the store'),
   })
 end
 quarantine(device, id)

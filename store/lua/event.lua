@@ -85,16 +85,18 @@ local function line_of(value)
 end
 
 -- pack_event returns an event as one text. Each line has one value, in the order of the list
--- eventLines in Go, and is empty for an absent one. The data is JSON, in which no line ends.
+-- eventLines in Go, and is empty for an absent one. The data is JSON, in which no line ends. The line
+-- of the trace exists only if there is one, because most events belong to none.
 local function pack_event(now, kind, e)
   return kind .. '\n' .. ms(now) .. '\n' .. line_of(e.actor) .. '\n' .. line_of(e.name) .. '\n' .. line_of(e.email) .. '\n'
     .. line_of(e.request) .. '\n' .. line_of(e.session) .. '\n' .. line_of(e.command) .. '\n' .. (e.data and cjson.encode(e.data) or '')
+    .. (e.trace and '\n' .. line_of(e.trace) or '')
 end
 
 -- list_event returns an event as a list of fields and their values.
 local function list_event(now, kind, e)
   local fields = { 'type', kind, 'time', ms(now), 'actor', e.actor }
-  for _, name in ipairs({ 'device', 'name', 'email', 'request', 'session', 'command' }) do
+  for _, name in ipairs({ 'device', 'name', 'email', 'request', 'session', 'command', 'trace' }) do
     add_field(fields, name, e[name])
   end
   add_field(fields, 'data', e.data and cjson.encode(e.data))
@@ -132,6 +134,7 @@ end
 --   kind                   the event's type, such as "command.claimed"
 --   e.session, e.command   the ids of the session and the command; may be nil
 --   e.data                 a table with details; may be nil
+--   e.trace                the traceparent of the command; may be nil
 --   e.actor, e.request     used instead of the scope's actor and request id, if not nil; the
 --                          event then has no names
 --   e.ready                true if the device has more commands to claim

@@ -29,12 +29,12 @@ static int is_final(const char *path, struct http_response r) {
 /* call repeats a request until its response is final. */
 static const cJSON *call(const char *path, const char *body, const char *key) {
     for (int attempt = 0;; attempt += attempt < 7) {
-        struct http_response r = http_post(path, body, key);
+        struct http_response r = http_post(path, body, key, 0);
         if (is_final(path, r)) return r.json;
         warnx("%s was refused: %ld %s", path, r.status, json_text(r.json, "code"));
-        poll(NULL, 0, r.retry_after_ms + draw() % (500 << attempt));
         if (r.status == 401 && strchr(path, '/')) http_login(json_text(call("auth", identity, ""), "token"));
-        if (strstr(path, "/result")) client_extend();
+        if (strstr(path, "/result")) client_extend(lease > 600000 ? lease : 600000);
+        poll(NULL, 0, r.retry_after_ms + draw() % (500 << attempt));
     }
 }
 
@@ -69,11 +69,11 @@ const cJSON *client_claim(void) {
     return claimed;
 }
 
-int client_extend(void) {
+int client_extend(long extension_ms) {
     char path[256], body[512];
     snprintf(path, sizeof path, "%s/extend", command);
-    snprintf(body, sizeof body, "{\"claimToken\":\"%s\",\"extensionMs\":%ld}", claim_token, lease);
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(http_post(path, body, "").json, "cancelRequested"));
+    snprintf(body, sizeof body, "{\"claimToken\":\"%s\",\"extensionMs\":%ld}", claim_token, extension_ms);
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(http_post(path, body, "", lease / 6).json, "cancelRequested"));
 }
 
 void client_store(const char *status, const char *output, const char *code) {

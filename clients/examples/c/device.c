@@ -59,8 +59,8 @@ static void run(const char *program, const char *service, long lease_ms) {
                 output[length++] = isprint((unsigned char)part[i]) || part[i] == '\n' ? part[i] : '?';
         }
         if (now_ms() - extended < lease_ms / 3) continue;
-        if (client_extend() && (cancelled = 1)) kill(process, SIGTERM);
-        extended = now_ms();
+        extended = now_ms(); /* an extension that gets no response is repeated within the lease */
+        if (client_extend(lease_ms) && (cancelled = 1)) kill(process, SIGTERM);
     }
     output[length] = 0;
     close(pipe), waitpid(process, &status, 0);

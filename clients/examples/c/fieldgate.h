@@ -7,8 +7,9 @@ void client_open(const char *activation_code, long lease_ms);
 /* client_claim waits for a command and stores it. The command is valid until the next request. */
 const cJSON *client_claim(void);
 
-/* client_extend extends the lease, and reports whether a user has requested the cancellation. */
-int client_extend(void);
+/* client_extend extends the lease, and reports whether a user has requested the cancellation. It waits
+ * for at most a sixth of the lease. */
+int client_extend(long extension_ms);
 
 /* client_store stores the result of the command, in place of the one that was stored before. */
 void client_store(const char *status, const char *output, const char *code);
@@ -27,8 +28,8 @@ struct http_response {
 void http_open(const char *gateway);
 void http_login(const char *token);
 
-/* http_post sends a request once. The key may be empty. */
-struct http_response http_post(const char *path, const char *body, const char *idempotency_key);
+/* http_post sends a request once. The key may be empty. The time is unlimited if it is 0. */
+struct http_response http_post(const char *path, const char *body, const char *idempotency_key, long timeout_ms);
 
 /* json_text returns a string of an object, or "". */
 const char *json_text(const cJSON *object, const char *name);

@@ -43,7 +43,7 @@ static cJSON *parse(void) {
     return cJSON_Parse(received);
 }
 
-struct http_response http_post(const char *path, const char *body, const char *idempotency_key) {
+struct http_response http_post(const char *path, const char *body, const char *idempotency_key, long timeout_ms) {
     char url[1024], key[128];
     snprintf(url, sizeof url, "%s%s", base, path);
     snprintf(key, sizeof key, "Idempotency-Key: %s", idempotency_key); /* not sent if it is empty */
@@ -52,6 +52,7 @@ struct http_response http_post(const char *path, const char *body, const char *i
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
     length = 0;
     cJSON_Delete(json);
     json = NULL;

@@ -1,11 +1,10 @@
 """A device that restarts its services: device.py URL STATE_DIRECTORY PROGRAM
-PROGRAM SERVICE restarts a service. The first start needs ACTIVATION_CODE in the environment.
-"""
-import http.client, itertools, json, os, random, re, subprocess, sys, time, urllib.request, uuid
+PROGRAM SERVICE restarts a service. The first start needs ACTIVATION_CODE in the environment."""
+import http.client, itertools, json, os, random, re, select, subprocess, sys, time, urllib.request, uuid
 
 url, program = sys.argv[1].rstrip("/") + "/api/v1/device/", os.path.abspath(sys.argv[3])
-lease_ms, login = int(os.environ.get("LEASE_MS", "60000")), {"token": ""}
-os.chdir(sys.argv[2])
+lease_ms, login, limit = int(os.environ.get("LEASE_MS", "60000")), {"token": ""}, 65536
+os.chdir(directory := os.open(sys.argv[2], os.O_RDONLY))
 
 def load(name):
     return json.load(open(name)) if os.path.exists(name) else None
@@ -17,8 +16,7 @@ def save(name, value):
         file.flush()
         os.fsync(file.fileno())
     os.replace(name + ".new", name)
-    os.fsync(directory := os.open(".", os.O_RDONLY))
-    os.close(directory)
+    os.fsync(directory)
 
 def unique(pairs):
     """Replaces an object that has a name twice with one that no command accepts."""
@@ -51,13 +49,13 @@ def call(path, body, key="", between=lambda: None):
         print(path, "was refused:", status, response.get("code", ""), file=sys.stderr)
         if status == 401 and path not in ("auth", "register"):
             login.update(call("auth", load("identity")))
-        time.sleep(wait + random.uniform(0, min(60, 0.5 * 2 ** min(attempt, 7))))
         between()
+        time.sleep(wait + random.uniform(0, min(60, 0.5 * 2 ** min(attempt, 7))))
 
-def extend(job):
+def extend(job, extension_ms):
     """Extends the lease. Returns whether a user has requested the cancellation."""
-    body = {"claimToken": job["result"]["claimToken"], "extensionMs": lease_ms}
-    return send("commands/" + job["id"] + "/extend", body, timeout=10)[2].get("cancelRequested")
+    body = {"claimToken": job["result"]["claimToken"], "extensionMs": extension_ms}
+    return send("commands/" + job["id"] + "/extend", body, timeout=lease_ms / 6000)[2].get("cancelRequested")
 
 def outcome(status, output="", **data):
     return {"status": status, "output": output, "data": data}
@@ -68,17 +66,21 @@ def execute(command, job):
         return outcome("failed", code="unsupported")
     if names != ["service"] or type(service) is not str or not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.@-]*", service):
         return outcome("failed", code="invalid_parameters")
-    cancelled, running = False, subprocess.Popen(
-        [program, service], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    running = subprocess.Popen([program, service], bufsize=0,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output, cancelled, extended = b"", False, time.monotonic()
     while True:
-        try:
-            output = running.communicate(timeout=lease_ms / 3000)[0].decode(errors="replace")[:65536]
-            status = "cancelled" if cancelled else "failed" if running.returncode else "succeeded"
-            return outcome(status, output, exitCode=running.returncode)
-        except subprocess.TimeoutExpired:
-            if extend(job):
+        if select.select([running.stdout], [], [], lease_ms / 6000)[0]:
+            part = running.stdout.read(limit)
+            if not part: break
+            output += part[:limit - len(output)]
+        if time.monotonic() - extended > lease_ms / 3000:
+            extended = time.monotonic()  # an extension that gets no response is repeated within the lease
+            if extend(job, lease_ms):
                 cancelled = True
                 running.terminate()
+    status = "cancelled" if cancelled else "failed" if running.wait() else "succeeded"
+    return outcome(status, output.decode(errors="replace"), exitCode=running.wait())
 
 if load("identity") is None:
     body = {"activationCode": os.environ["ACTIVATION_CODE"]}
@@ -88,12 +90,10 @@ if load("identity") is None:
     save("identity", {name: registered[name] for name in ("deviceId", "deviceSecret")})
 while True:
     if job := load("job"):
-        call("commands/" + job["id"] + "/result", job["result"], between=lambda: extend(job))
+        call("commands/" + job["id"] + "/result", job["result"], between=lambda: extend(job, max(lease_ms, 600000)))
         os.remove("job")
-    claim = {"waitMs": 20000, "visibilityTimeoutMs": lease_ms}
-    for command in call("commands/claim", claim, str(uuid.uuid4()))["commands"]:
-        interrupted = {"claimToken": command["claimToken"], **outcome("failed", code="interrupted")}
-        job = {"id": command["id"], "result": interrupted}
+    for command in call("commands/claim", {"waitMs": 20000, "visibilityTimeoutMs": lease_ms}, str(uuid.uuid4()))["commands"]:
+        job = {"id": command["id"], "result": outcome("failed", code="interrupted") | {"claimToken": command["claimToken"]}}
         save("job", job)  # before the start: after a restart, this is submitted and nothing runs again
         job["result"] |= execute(command, job)
         save("job", job)

@@ -67,7 +67,7 @@ func (w *worker) record(command Command, r registered, byKey bool) registered {
 // claims the next command, the slot is kept for that command.
 func (w *worker) start(base context.Context, command Command, r registered) {
 	j := &job{command: command, start: time.Now()}
-	j.ctx, j.cancel = context.WithCancelCause(base)
+	j.ctx, j.cancel = context.WithCancelCause(fieldgate.ContextWithTraceparent(base, command.Traceparent))
 	w.mu.Lock()
 	w.jobs[command.ID] = j
 	w.mu.Unlock()

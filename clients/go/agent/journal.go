@@ -52,13 +52,14 @@ type entry struct {
 	Attempt   int                      `json:"attempt,omitempty"`  // attempt of the newest claim
 	ClaimedAt time.Time                `json:"claimedAt,omitzero"` // time of the newest claim, by the clock of the gateway
 	Type      string                   `json:"type,omitempty"`
-	Command   *Command                 `json:"again,omitempty"`     // set while a repeatable command runs, so that it can run again
-	Continues bool                     `json:"continues,omitempty"` // whether the command continues after a restart: see Continue
-	Note      string                   `json:"note,omitempty"`      // the note of Continue
-	Reruns    int                      `json:"repeats,omitempty"`   // number of times the command was started again
-	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`   // nil while the command runs
-	Submitted bool                     `json:"over,omitempty"`      // whether the gateway has accepted or refused the result
-	Removed   bool                     `json:"gone,omitempty"`      // whether this record removes the entry
+	Trace     string                   `json:"traceparent,omitempty"` // traceparent of the newest claim
+	Command   *Command                 `json:"again,omitempty"`       // set while a repeatable command runs, so that it can run again
+	Continues bool                     `json:"continues,omitempty"`   // whether the command continues after a restart: see Continue
+	Note      string                   `json:"note,omitempty"`        // the note of Continue
+	Reruns    int                      `json:"repeats,omitempty"`     // number of times the command was started again
+	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`     // nil while the command runs
+	Submitted bool                     `json:"over,omitempty"`        // whether the gateway has accepted or refused the result
+	Removed   bool                     `json:"gone,omitempty"`        // whether this record removes the entry
 }
 
 // newEntry returns the entry of a command that is about to run.
@@ -71,6 +72,7 @@ func newEntry(command Command) entry {
 // claim stores the newest claim of the command. The result is then submitted under that claim.
 func (e *entry) claim(command Command) {
 	e.Token, e.Attempt, e.ClaimedAt, e.Submitted = command.ClaimToken, command.Attempt, command.ClaimedAt, false
+	e.Trace = command.Traceparent
 }
 
 // isOutdated reports whether command is an earlier claim than the newest one, or the same. The
@@ -352,6 +354,16 @@ func (j *journal) token(id string) string {
 	return ""
 }
 
+// traceparent returns the traceparent of the newest claim of a command, or "".
+func (j *journal) traceparent(id string) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e, found := j.entries[id]; found {
+		return e.Trace
+	}
+	return ""
+}
+
 // list returns all entries, oldest first.
 func (j *journal) list() (list []entry) {
 	j.mu.Lock()
@@ -401,7 +413,7 @@ func (j *journal) append(r record, durable bool) error {
 		}
 	}
 	j.writeErr = j.file.append(r, durable)
-	if errors.Is(j.writeErr, errRemoved) && j.rewrite() == nil {
+	if (errors.Is(j.writeErr, errRemoved) || errors.Is(j.writeErr, errResized)) && j.rewrite() == nil {
 		j.writeErr = j.file.append(r, durable)
 	}
 	if j.writeErr != nil {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -127,6 +128,72 @@ func TestJournal_TornRecordLosesOnlyItself(t *testing.T) {
 		require.NoError(t, after.begin(testCommand(3), false, true))
 		require.Len(t, openTestJournal(t, torn).list(), 2, "cut at %d", cut)
 		after.close()
+	}
+}
+
+// TestJournal_TruncatedAnywhereHasAnEarlierState truncates a whole journal at each byte, as a damaged file system
+// may do. What is left must be a state that the journal had, never another one.
+func TestJournal_TruncatedAnywhereHasAnEarlierState(t *testing.T) {
+	t.Parallel()
+	path := newJournalPath(t)
+	j := openTestJournal(t, path)
+	asJSON := func(j *journal) string {
+		text, err := json.Marshal(j.list())
+		require.NoError(t, err)
+		return string(text)
+	}
+	states := map[int]string{0: "null"} // by the size of the file
+	for _, step := range []func() error{
+		func() error { return j.begin(testCommand(1), false, true) },
+		func() error { return j.begin(testCommand(2), true, true) },
+		func() error { return j.recordResult("cmd_1", succeeded("done")) },
+		func() error { j.markSubmitted("cmd_1", "token-1"); return nil },
+		func() error { return j.beginRerun("cmd_2") },
+		func() error { return j.remove("cmd_2") },
+		func() error { return j.begin(testCommand(3), false, false) },
+	} {
+		require.NoError(t, step())
+		states[int(j.file.size)] = asJSON(j)
+	}
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	last, truncated := 0, newJournalPath(t)
+	for cut := range len(whole) + 1 {
+		if _, found := states[cut]; found {
+			last = cut
+		}
+		require.NoError(t, os.WriteFile(truncated, whole[:cut], 0o600))
+		after := openTestJournal(t, truncated)
+		require.Equal(t, states[last], asJSON(after), "cut at %d", cut)
+		require.False(t, after.file.damaged)
+		after.close()
+	}
+}
+
+// TestJournal_OverwrittenFileIsWrittenAgain overwrites the file of a running agent in place, such as with a
+// backup. After the next record the file must have all that the agent knows.
+func TestJournal_OverwrittenFileIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for name, overwrite := range map[string]func(path string, backup []byte) error{
+		"emptied":  func(path string, _ []byte) error { return os.Truncate(path, 0) },
+		"backup":   func(path string, backup []byte) error { return os.WriteFile(path, backup, 0o600) },
+		"appended": func(path string, _ []byte) error { return os.WriteFile(path, []byte(strings.Repeat("x", 5000)), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := newJournalPath(t)
+			j := openTestJournal(t, path)
+			require.NoError(t, j.begin(testCommand(1), false, true))
+			backup, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, j.recordResult("cmd_1", succeeded("done")))
+			require.NoError(t, overwrite(path, backup))
+			require.NoError(t, j.begin(testCommand(2), false, true))
+			require.NoError(t, j.health())
+			next := openTestJournal(t, path)
+			require.Equal(t, j.list(), next.list())
+			require.Equal(t, j.key, next.key)
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,8 +89,12 @@ func (f *journalFile) open() (text []byte, writeErr, err error) {
 	return nil, nil, fmt.Errorf("%w: %s is replaced all the time", ErrInUse, f.path)
 }
 
-// errRemoved is the error of isCurrent if there is no file at the path any more.
-var errRemoved = errors.New("the journal was removed")
+// The errors of isCurrent and isWhole if something else than this process has changed the file. What
+// the file should have is still in memory.
+var (
+	errRemoved = errors.New("the journal was removed")
+	errResized = errors.New("the journal was overwritten")
+)
 
 // isCurrent returns an error if the open file is no longer the one at its path. Only this process
 // may replace a file that it has locked. If someone has removed the file, another agent can create
@@ -110,6 +115,16 @@ func (f *journalFile) isCurrent() error {
 		return fmt.Errorf("%w: it has replaced %s", ErrInUse, f.path)
 	}
 	return nil
+}
+
+// isWhole returns an error if the size of the file is another one than this process has left, such as
+// after a restored backup.
+func (f *journalFile) isWhole() error {
+	info, err := f.file.Stat()
+	if err == nil && info.Size() != f.size {
+		return errResized
+	}
+	return err
 }
 
 // parseLines returns the records of the good lines. It also returns the offset of the end of
@@ -161,7 +176,7 @@ func (f *journalFile) append(r record, durable bool) error {
 	if err != nil {
 		return err
 	}
-	if err := f.isCurrent(); err != nil {
+	if err := cmp.Or(f.isCurrent(), f.isWhole()); err != nil {
 		f.suspect = true
 		return err
 	}

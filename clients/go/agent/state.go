@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime"
 
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -53,7 +54,11 @@ func Reset(stateFile string) error {
 	if err != nil {
 		return err
 	}
-	release() // Windows cannot remove an open file
+	if runtime.GOOS == "windows" {
+		release() // Windows cannot remove an open file
+	} else {
+		defer release()
+	}
 	for _, suffix := range []string{"", ".tmp", ".lock", ".journal", ".journal.tmp", ".journal.reserve", ".journal.damaged"} {
 		if err := os.Remove(stateFile + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("agent: forgetting the identity: %w", err)

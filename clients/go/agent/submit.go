@@ -133,7 +133,15 @@ func (w *worker) sendResult(base context.Context, id string, result fieldgate.Re
 func (w *worker) sendOnce(ctx context.Context, id string, result fieldgate.ResultRequest) (fieldgate.RecordedResult, error) {
 	defer w.uploads.acquire(ctx, sizeOf(result))()
 	api, _ := w.uplink.current()
-	return api.SubmitResult(ctx, id, result)
+	return api.SubmitResult(w.withTrace(ctx, id), id, result)
+}
+
+// withTrace returns a context whose calls belong to the trace of a command.
+func (w *worker) withTrace(ctx context.Context, id string) context.Context {
+	if trace := w.journal.traceparent(id); trace != "" {
+		return fieldgate.ContextWithTraceparent(ctx, trace)
+	}
+	return ctx
 }
 
 // shrink counts a failed attempt and reports whether it shrank the submission. An extension of

@@ -14,6 +14,8 @@ interface EventOf<T extends string, D> {
   time: string;
   /** The id of the request that caused the event. */
   requestId?: string;
+  /** The span of the proposal of the command, if its trace is sampled. */
+  traceparent?: string;
   actor?: components["schemas"]["Actor"];
   /** The actor with the name and the e-mail address of a user at that time. */
   actorDetails?: components["schemas"]["ActorDetails"];

@@ -1306,6 +1306,13 @@ export interface components {
          */
         RequestId: string;
         /**
+         * @description A span of a trace, as in the header `traceparent` of W3C Trace Context. Absent if the
+         *     proposal of the command belongs to no sampled trace. In a claimed command, the span of its
+         *     delivery to the device: the parent of the spans that the device records.
+         * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+         */
+        Traceparent: string;
+        /**
          * @description The id of a user, a person or a program of the customer: the `sub` of its JWT.
          * @example 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
          */
@@ -1686,6 +1693,7 @@ export interface components {
              */
             deliverBy: string;
             requestId: components["schemas"]["RequestId"];
+            traceparent?: components["schemas"]["Traceparent"];
             approval?: components["schemas"]["ClaimApproval"];
         };
         /** @description The approval of the command. Absent if none was required. */
@@ -2108,6 +2116,7 @@ export interface components {
             proposedByActor?: components["schemas"]["ActorDetails"];
             reason?: components["schemas"]["Reason"];
             requestId: components["schemas"]["RequestId"];
+            traceparent?: components["schemas"]["Traceparent"];
             retryOf?: components["schemas"]["CommandId"];
             /**
              * Format: date-time
@@ -2294,6 +2303,7 @@ export interface components {
             actor?: components["schemas"]["Actor"];
             actorDetails?: components["schemas"]["ActorDetails"];
             requestId?: components["schemas"]["RequestId"];
+            traceparent?: components["schemas"]["Traceparent"];
             deviceId?: components["schemas"]["DeviceId"];
             sessionId?: components["schemas"]["SessionId"];
             commandId?: components["schemas"]["CommandId"];

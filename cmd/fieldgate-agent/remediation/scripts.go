@@ -125,6 +125,15 @@ func (s *Scripts) freeSpace(ctx context.Context, command agent.Command) (agent.R
 	return s.execute(ctx, command, parameters{Name: spaceScript})
 }
 
+// environment returns the variables with which a script learns which command runs it.
+func environment(command agent.Command) []string {
+	env := []string{settings.CommandID + "=" + command.ID, settings.RequestID + "=" + command.RequestID}
+	if command.Traceparent != "" {
+		env = append(env, settings.Trace+"="+command.Traceparent)
+	}
+	return env
+}
+
 // execute runs a script with valid parameters. env has variables for the script.
 func (s *Scripts) execute(ctx context.Context, command agent.Command, params parameters, env ...string) (agent.Result, error) {
 	file, err := s.open(params.Name)
@@ -134,7 +143,7 @@ func (s *Scripts) execute(ctx context.Context, command agent.Command, params par
 	defer file.Close()
 	result, err := process.Run(ctx, process.Program{
 		Path: params.Name, File: file, Args: params.Args, Dir: s.dir, Live: agent.Output(ctx),
-		Env: append(env, settings.CommandID+"="+command.ID, settings.RequestID+"="+command.RequestID),
+		Env: append(env, environment(command)...),
 	})
 	data := map[string]any{"exitCode": result.Code}
 	if err == nil && result.Code != 0 {

@@ -42,5 +42,6 @@ type Settings struct {
 const (
 	CommandID = "FIELDGATE_COMMAND_ID"
 	RequestID = "FIELDGATE_REQUEST_ID"
+	Trace     = "TRACEPARENT"         // the span of the command; the name is that of OpenTelemetry
 	Restarted = "FIELDGATE_RESTARTED" // what has restarted since the first script: "machine" or "agent"
 )

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -119,3 +120,28 @@ func TestPage_NamesCommandsAndFlags(t *testing.T) {
 		require.Empty(t, string(out))
 	}
 }
+
+// TestZsh_CompletesAtTheFirstTime asks a zsh that has found the completions by the name of their file, as
+// the packages install them.
+func TestZsh_CompletesAtTheFirstTime(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("zsh"); err != nil {
+		t.Skip("zsh is not installed")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "_sample"), []byte(print(t, "completion", "zsh")), 0o600))
+	cmd := exec.CommandContext(t.Context(), "zsh", "-f", "-c", `
+		zmodload zsh/zpty
+		zpty shell zsh -f -i
+		zpty -w shell "PS1=; fpath+=($1); autoload -Uz compinit; compinit -u -D; echo started"
+		zpty -r -m shell out '*started*started*'
+		zpty -w -n shell $'sample admin quo\t--ten\tend'
+		zpty -r -m shell out '*end*'
+		print -r -- $out`, "zsh", dir)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Regexp(t, `sample admin quota +--tenant +end`, control.ReplaceAllString(string(out), ""))
+}
+
+// control matches the control sequences of a terminal.
+var control = regexp.MustCompile("\x1b\\[[0-9;?]*[a-zA-Z]|.?\x08|\r|\x07")
