@@ -74,6 +74,11 @@ type Config struct {
 	// operation waits.
 	AdmitRead func(ctx context.Context, operationID string) (release func(), err error)
 
+	// AdmitHandshake waits until the handshake of a socket may be served, before it is
+	// authenticated. The edge calls release when the socket is open or was refused. The error is a
+	// *fieldgate.Error. If AdmitHandshake is nil, no handshake waits.
+	AdmitHandshake func(ctx context.Context) (release func(), err error)
+
 	// Confirm returns the error of a request that was authenticated and then refused. The
 	// Authenticator may have left a part of the authentication to the handler, and the request
 	// may not have reached that part: Confirm makes up for it, and returns its refusal instead of
@@ -108,6 +113,9 @@ type Config struct {
 	// AllowedOrigins are the origins, such as https://app.example.com, whose web pages may call
 	// the API from a browser. Pages of the request's own host may always call it.
 	AllowedOrigins []string
+
+	// HSTS is HSTSAuto, HSTSOn or HSTSOff. Empty means HSTSAuto.
+	HSTS string
 
 	// Console configures the console, the page at /console.
 	Console Console
@@ -149,19 +157,22 @@ func New(config Config) (http.Handler, error) {
 
 // edge is the state that the middlewares of the HTTP edge share.
 type edge struct {
-	logger   *slog.Logger
-	logEvery uint64        // Config.LogEvery, at least one
-	served   atomic.Uint64 // number of requests without an error
-	now      func() time.Time
-	proxies  trustedProxies
-	origins  origins
-	contract *contract
-	metrics  *metrics
-	tracer   tracing.Tracer
-	docs     documents
-	console  *console
+	logger    *slog.Logger
+	logEvery  uint64        // Config.LogEvery, at least one
+	served    atomic.Uint64 // number of requests without an error
+	now       func() time.Time
+	proxies   trustedProxies
+	forwarded atomic.Bool // an ignored X-Forwarded-For was logged
+	hsts      hsts
+	origins   origins
+	contract  *contract
+	metrics   *metrics
+	tracer    tracing.Tracer
+	docs      documents
+	console   *console
 
 	admitRead       func(ctx context.Context, operationID string) (release func(), err error)
+	admitHandshake  func(ctx context.Context) (release func(), err error)
 	unauthenticated func(reason fieldgate.Reason)
 	called          func(tenant string, code fieldgate.Code)
 }
@@ -193,6 +204,7 @@ func newEdge(config Config) (*edge, error) {
 		logEvery: uint64(max(config.LogEvery, 1)),
 		now:      config.Now,
 		proxies:  config.TrustedProxies,
+		hsts:     hsts(config.HSTS),
 		origins:  origins,
 		contract: contract,
 		metrics:  metrics,
@@ -201,6 +213,7 @@ func newEdge(config Config) (*edge, error) {
 		console:  console,
 
 		admitRead:       config.AdmitRead,
+		admitHandshake:  config.AdmitHandshake,
 		unauthenticated: config.Unauthenticated,
 		called:          config.Called,
 	}, nil

@@ -37,6 +37,20 @@ func (t trustedProxies) trusts(addr netip.Addr) bool {
 	return false
 }
 
+// warnOfForwarded logs the first X-Forwarded-For that is ignored, because its peer is not a trusted
+// proxy. All clients then share the limits of the peer, if it is a proxy. Only the first is logged,
+// because any client may send the header.
+func (e *edge) warnOfForwarded(r *http.Request) {
+	if len(r.Header["X-Forwarded-For"]) == 0 || e.forwarded.Load() {
+		return
+	}
+	peer := parseAddr(r.RemoteAddr)
+	if !e.proxies.trusts(peer) && e.forwarded.CompareAndSwap(false, true) {
+		e.logger.WarnContext(r.Context(), "ignoring X-Forwarded-For of an address that is not a trusted proxy: if it is one, set its network; a client may also have sent the header itself",
+			"peer", peer.String(), "setting", "FIELDGATE_TRUSTED_PROXIES")
+	}
+}
+
 // reversedEntries returns the comma-separated entries of a header from last to first. The
 // header may have several lines.
 func reversedEntries(lines []string) iter.Seq[string] {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
@@ -491,4 +492,41 @@ func FuzzHandshake(f *testing.F) {
 		}
 		require.LessOrEqual(t, len(r.Header["Authorization"]), 1)
 	})
+}
+
+// TestAdmitHandshake_ComesBeforeAuthentication opens sockets while handshakes may be served, and while
+// not. Other requests do not wait.
+func TestAdmitHandshake_ComesBeforeAuthentication(t *testing.T) {
+	t.Parallel()
+	waiting, authenticated, full := 0, 0, false
+	d := socketEdge{newTestEdge(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) }, withoutLog, func(c *Config) {
+		c.AdmitHandshake = func(context.Context) (func(), error) {
+			if full {
+				return nil, &fieldgate.Error{Code: fieldgate.CodeOverloaded, RetryAfter: time.Second}
+			}
+			waiting++
+			return func() { waiting-- }, nil
+		}
+		for scheme, authenticate := range c.Authenticators {
+			c.Authenticators[scheme] = func(ctx context.Context, token string) (context.Context, error) {
+				authenticated++
+				return authenticate(ctx, token)
+			}
+		}
+	})}
+	require.Equal(t, http.StatusSwitchingProtocols, d.handshake(deviceSocket, authLine).StatusCode)
+	require.Equal(t, 1, authenticated)
+	require.Zero(t, waiting, "a turn is kept after the handshake")
+	require.Equal(t, http.StatusUnauthorized, d.handshake(deviceSocket, "Authorization: Bearer wrong").StatusCode)
+	require.Zero(t, waiting, "a turn is kept after a refusal")
+	authenticated, full = 0, true
+	refused := d.handshake(deviceSocket, authLine)
+	requireProblem(t, refused, fieldgate.CodeOverloaded)
+	require.Equal(t, "close", refused.Header.Get("Connection"))
+	require.Equal(t, "1", refused.Header.Get("Retry-After"))
+	require.Zero(t, authenticated, "a handshake that is refused costs an authentication")
+	r, other := httptest.NewRequest(http.MethodPut, "/things/abc", strings.NewReader(`{"name":"abc"}`)), httptest.NewRecorder()
+	setHeaders(r, []string{jsonLine, authLine, requiredLine})
+	d.handler.ServeHTTP(other, r)
+	require.NotEqual(t, http.StatusServiceUnavailable, other.Code, "another request waits")
 }

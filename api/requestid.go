@@ -17,6 +17,7 @@ func (e *edge) assignRequestID(next http.Handler) http.Handler {
 			id = request.NewID()
 		}
 		w.Header().Set(requestIDHeader, id)
+		e.warnOfForwarded(r)
 		info := &request.Info{ID: id, Addr: e.proxies.clientAddr(r), Origin: originOf(r), Traceparent: traceparentOf(r), AmazonTraceID: amazonTraceIDOf(r)}
 		next.ServeHTTP(w, r.WithContext(request.With(r.Context(), info)))
 	})

@@ -22,13 +22,13 @@ import (
 // bound. A caller without credentials would then get an error about parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
-	r.Use(normalizePath, e.assignRequestID, e.observe, recoverPanic, secure, e.origins.cors)
+	r.Use(normalizePath, e.assignRequestID, e.observe, recoverPanic, e.hsts.secure, e.origins.cors)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	e.docs.mount(r)
 	e.console.mount(r)
 	r.Group(func(r chi.Router) {
-		r.Use(e.contract.middleware, e.boundReads)
+		r.Use(e.boundHandshakes, e.contract.middleware, e.boundReads)
 		mount(r)
 	})
 	return r
@@ -52,6 +52,29 @@ func normalizePath(next http.Handler) http.Handler {
 // needlessEscape matches the escape of an unreserved character: a letter, a digit,
 // "-", ".", "_" or "~".
 var needlessEscape = regexp.MustCompile(`(?i)%(?:2d|2e|3[0-9]|4[1-9a-f]|5[0-9a]|5f|6[1-9a-f]|7[0-9a]|7e)`)
+
+// boundHandshakes calls AdmitHandshake for each handshake of a socket, and serves it once
+// AdmitHandshake returns. A connection whose handshake is refused is closed.
+func (e *edge) boundHandshakes(next http.Handler) http.Handler {
+	if e.admitHandshake == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op := e.contract.operations[route{r.Method, r.Pattern}]
+		if op == nil || !op.socket {
+			next.ServeHTTP(w, r)
+			return
+		}
+		release, err := e.admitHandshake(r.Context())
+		if err != nil {
+			w.Header().Set("Connection", "close")
+			problem.Write(w, r, err)
+			return
+		}
+		defer release()
+		next.ServeHTTP(w, r)
+	})
+}
 
 // boundReads calls AdmitRead for each admitted request, and serves it once AdmitRead returns.
 func (e *edge) boundReads(next http.Handler) http.Handler {

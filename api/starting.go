@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 
 // NewStarting returns the handler of an instance that has not reached its store yet. The
 // instance is alive and not ready. All other requests are refused as in an outage, with
-// retryAfter.
-func NewStarting(retryAfter time.Duration) http.Handler {
-	var e edge
+// retryAfter. strictTransport is that of Config.HSTS.
+func NewStarting(retryAfter time.Duration, strictTransport string) http.Handler {
+	e := edge{hsts: hsts(strictTransport), logger: slog.New(slog.DiscardHandler)}
 	r := chi.NewRouter()
-	r.Use(e.assignRequestID, recoverPanic, secure)
+	r.Use(e.assignRequestID, recoverPanic, e.hsts.secure)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, generated.Health{Status: generated.HealthStatusOk, Timestamp: fieldgate.At(time.Now())})
 	})

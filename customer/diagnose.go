@@ -21,7 +21,7 @@ func (v *Verifier) Diagnose(ctx context.Context) []diagnosis.Finding {
 		return []diagnosis.Finding{diagnosis.Good(check, "tokens are verified with a shared secret only")}
 	}
 	response, err := v.keys.download(ctx)
-	if err == nil && len(response.set.keys) == 0 && len(v.secrets) == 0 {
+	if err == nil && len(response.set.keys) == 0 && len(v.inUse.Load().secrets) == 0 {
 		err = errNoUsableKeys
 	}
 	var findings []diagnosis.Finding
@@ -111,7 +111,7 @@ func explainRefusal(err error) string {
 
 func (v *Verifier) explainSignature(ctx context.Context, t token) diagnosis.Finding {
 	const check = "token signature"
-	signedBy, _, err := v.signerOf(ctx, t)
+	signedBy, _, err := v.signerOf(ctx, t, v.inUse.Load().secrets)
 	switch {
 	case err != nil:
 		return diagnosis.Fail(check, "the token is signed with %s and the key %q: %v", t.alg, t.kid, causeOf(err))

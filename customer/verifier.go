@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -26,11 +27,10 @@ var errNoUsableKeys = errors.New("the issuer's response contains no usable key")
 
 // Verifier verifies access tokens. It is safe for concurrent use.
 type Verifier struct {
-	cfg     Config
-	keys    *keySource
-	secrets secrets // empty if HS256 is refused
-	cache   *tokenCache
-	rules   []jwt.ValidateOption
+	cfg   Config
+	keys  *keySource
+	inUse atomic.Pointer[verification]
+	rules []jwt.ValidateOption
 
 	mismatches *mismatches
 }
@@ -42,15 +42,9 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Verifier{
-		cfg:     cfg,
-		keys:    newKeySource(cfg),
-		secrets: secretsOf(cfg),
-		cache:   newTokenCache(cfg.CacheSize),
-		rules:   claimRules(cfg),
-
-		mismatches: newMismatches(cfg),
-	}, nil
+	v := &Verifier{cfg: cfg, keys: newKeySource(cfg), rules: claimRules(cfg), mismatches: newMismatches(cfg)}
+	v.ReplaceSecrets(cfg.HS256Secret, cfg.PreviousHS256Secrets)
+	return v, nil
 }
 
 // KeepKeys keeps the issuer's keys in the store, and uses kept ones until they can be fetched. The
@@ -89,16 +83,16 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) 
 	if len(token) > v.cfg.MaxTokenBytes {
 		return Principal{}, refuse(errTokenTooLong)
 	}
-	digest := sha256.Sum256([]byte(token))
-	if known, ok := v.cache.get(digest, v.keys.current()); ok && v.isCurrent(known) {
+	digest, inUse := sha256.Sum256([]byte(token)), v.inUse.Load()
+	if known, ok := inUse.cache.get(digest, v.keys.current()); ok && v.isCurrent(known) {
 		return known, nil
 	}
-	principal, keys, err := v.verify(ctx, token)
+	principal, keys, err := v.verify(ctx, token, inUse.secrets)
 	if err != nil {
 		v.mismatches.record(ctx, token, err)
 		return Principal{}, err
 	}
-	v.cache.put(digest, keys, principal)
+	inUse.cache.put(digest, keys, principal)
 	return principal, nil
 }
 
@@ -109,12 +103,12 @@ func (v *Verifier) isCurrent(p Principal) bool {
 
 // verify verifies a token without the cache. It returns the principal and the key set
 // that the token was verified with.
-func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, error) {
+func (v *Verifier) verify(ctx context.Context, raw string, shared secrets) (Principal, *keySet, error) {
 	parsed, err := parseToken(raw)
 	if err != nil {
 		return Principal{}, nil, refuse(err)
 	}
-	signedBy, keys, err := v.signerOf(ctx, parsed)
+	signedBy, keys, err := v.signerOf(ctx, parsed, shared)
 	if err != nil {
 		return Principal{}, nil, err
 	}
@@ -132,9 +126,9 @@ func (v *Verifier) verify(ctx context.Context, raw string) (Principal, *keySet, 
 // signerOf returns the key that has signed the token. An HS256 token is verified only
 // with a configured secret, never with a published key. Otherwise anyone could use a
 // public key as the secret and sign a token with it.
-func (v *Verifier) signerOf(ctx context.Context, t token) (key, *keySet, error) {
+func (v *Verifier) signerOf(ctx context.Context, t token, shared secrets) (key, *keySet, error) {
 	if t.alg == jwa.HS256 {
-		signedBy, err := v.secrets.signerOf(t)
+		signedBy, err := shared.signerOf(t)
 		if err != nil {
 			return key{}, nil, refuse(err)
 		}
@@ -193,7 +187,7 @@ func (v *Verifier) Run(ctx context.Context) error {
 // Ready returns nil even if the keys are too old by now. They are so at all instances at once, and no
 // other instance could serve the users instead. But devices need no keys, and keep their service.
 func (v *Verifier) Ready() error {
-	if len(v.secrets) == 0 && v.keys.held.Load() == nil {
+	if len(v.inUse.Load().secrets) == 0 && v.keys.held.Load() == nil {
 		return errors.New("no usable signing keys of the issuer have been fetched yet")
 	}
 	return nil
@@ -203,5 +197,5 @@ func (v *Verifier) Ready() error {
 // too old, or the configured secret.
 func (v *Verifier) HasKeys() bool {
 	set := v.keys.current()
-	return len(v.secrets) > 0 || set != nil && len(set.keys) > 0
+	return len(v.inUse.Load().secrets) > 0 || set != nil && len(set.keys) > 0
 }

@@ -52,7 +52,9 @@ var allowedImports = map[string]string{
 	"verify":              "device queue quota session store",
 	"erase":               ". customer device queue realtime session store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store tracing",
-	"gateway":             ". api api/problem api/request realtime customer device diagnosis handlers logs queue quota ratelimit refusal session store tracing",
+	"listen":              "",
+	"gateway/admin":       "listen",
+	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit refusal session store tracing",
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only
@@ -62,7 +64,7 @@ var allowedImports = map[string]string{
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
 	"gateway/supabase":    "", // contains tests only
-	"cmd/fieldgate":       "gateway cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway listen cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program cmd/program/manual",
 	"cmd/program":         "",
 	"cmd/program/manual":  "",

@@ -11,9 +11,6 @@ const (
 	// without a limit has more than a listener can serve.
 	mostDescriptors = 1 << 20
 
-	// maxMetricsConnections is the maximum number of connections to the metrics listener.
-	maxMetricsConnections = 64
-
 	// defaultTenantSockets is the most sockets that one tenant has by default.
 	defaultTenantSockets = 20_000
 )
@@ -57,5 +54,5 @@ func capacityOf(descriptors int, cfg Config) (capacity, error) {
 func reservedDescriptors(poolSize int) int {
 	const scripts, others = 10, 6 // connections to Redis for each processor, see store.Config
 	processors := runtime.GOMAXPROCS(0)
-	return maxMetricsConnections + 128 + cmp.Or(poolSize, scripts*processors) + others*processors
+	return 2*maxSideConnections + 64 + cmp.Or(poolSize, scripts*processors) + others*processors
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -69,12 +70,40 @@ const DefaultReconcileInterval = store.DefaultReconcileInterval
 // Config configures a gateway. The comment of each field names the setting that sets the field.
 // A setting can have a default even if the zero value of its field means off.
 type Config struct {
-	// Addr is the address of the API. Empty means DefaultAddr. Setting: FIELDGATE_ADDR.
+	// Addr is the address of the API: "host:port", or "unix:" and the absolute path of a Unix
+	// socket. Empty means DefaultAddr. Setting: FIELDGATE_ADDR.
 	Addr string
+
+	// UnixSocketMode has the permissions of Unix sockets at which the gateway listens. Zero means
+	// DefaultUnixSocketMode. Setting: FIELDGATE_UNIX_SOCKET_MODE.
+	UnixSocketMode fs.FileMode
+
+	// TLSCertFile and TLSKeyFile are PEM files with the certificate and the key with which the API
+	// is served. They are read again when they change. Empty means that the API is served without
+	// TLS. Settings: FIELDGATE_TLS_CERT_FILE and FIELDGATE_TLS_KEY_FILE.
+	TLSCertFile string
+	TLSKeyFile  string
+
+	// HSTS decides which responses have the header Strict-Transport-Security: those over TLS
+	// (HSTSAuto), all (HSTSOn), because a proxy terminates TLS, or none (HSTSOff). Empty means
+	// HSTSAuto. Setting: FIELDGATE_HSTS.
+	HSTS string
+
+	// ProxyProtocol requires a header of the PROXY protocol on connections from TrustedProxies to
+	// Addr. Setting: FIELDGATE_PROXY_PROTOCOL.
+	ProxyProtocol bool
 
 	// MetricsAddr is the address at which the Prometheus metrics are served. Empty means that
 	// they are not served. Setting: FIELDGATE_METRICS_ADDR.
 	MetricsAddr string
+
+	// AdminAddr is the address of the admin listener: metrics, profiles, readiness in detail, and
+	// the level of the log. Empty means that there is none. Setting: FIELDGATE_ADMIN_ADDR.
+	AdminAddr string
+
+	// AdminToken is the credential for the admin listener, at least 32 bytes. It is required unless
+	// only programs on this machine can connect to AdminAddr. Setting: FIELDGATE_ADMIN_TOKEN.
+	AdminToken string
 
 	// RedisURL is the URL of the Redis that stores the data. It is required unless Embedded is
 	// set. Setting: FIELDGATE_REDIS_URL.
@@ -315,6 +344,10 @@ type Config struct {
 	// others are logged. Zero and one log every request. Setting: FIELDGATE_LOG_SAMPLE.
 	LogSample int
 
+	// LogLevel is the level of Logger, which the admin listener shows and changes. Nil means a level
+	// that has no effect. Setting: FIELDGATE_LOG_LEVEL.
+	LogLevel *slog.LevelVar
+
 	// Traces receives the spans of requests, frames and calls of the store. Nil means that none are
 	// recorded. Set by the environment variables of OpenTelemetry, such as
 	// OTEL_EXPORTER_OTLP_ENDPOINT.
@@ -329,6 +362,9 @@ type Config struct {
 // The error is one sentence that names the invalid settings.
 func (c Config) withDefaults() (Config, error) {
 	c.Addr = cmp.Or(c.Addr, DefaultAddr)
+	c.UnixSocketMode = cmp.Or(c.UnixSocketMode, DefaultUnixSocketMode)
+	c.HSTS = cmp.Or(c.HSTS, HSTSAuto)
+	c.LogLevel = cmp.Or(c.LogLevel, new(slog.LevelVar))
 	c.Audience = cmp.Or(c.Audience, DefaultAudience)
 	c.TenantClaim = cmp.Or(c.TenantClaim, DefaultTenantClaim)
 	c.RoleClaim = cmp.Or(c.RoleClaim, DefaultRoleClaim)
@@ -357,7 +393,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkJWTSecrets(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
+	return c, errors.Join(c.checkListeners(), c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkJWTSecrets(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
 }
 
 func (c Config) checkStore() error {

@@ -40,7 +40,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return &boundedConn{TCPConn: conn.(*net.TCPConn), listener: l}, nil
+	return &boundedConn{stream: conn.(stream), listener: l}, nil
 }
 
 func (l *boundedListener) acquire() error {
@@ -81,14 +81,28 @@ func (l *boundedListener) Close() error {
 
 // track is the ConnState function of the server. It records which connections are idle.
 func (l *boundedListener) track(conn net.Conn, state http.ConnState) {
-	c, ok := conn.(*boundedConn)
-	if !ok {
+	c := boundedUnder(conn)
+	if c == nil {
 		return
 	}
 	if state != http.StateIdle {
 		l.setBusy(c)
 	} else if l.setIdle(c) {
 		_ = c.Close()
+	}
+}
+
+// boundedUnder returns the connection of a boundedListener under TLS and the PROXY protocol, or nil.
+func boundedUnder(conn net.Conn) *boundedConn {
+	for {
+		switch c := conn.(type) {
+		case *boundedConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
 	}
 }
 
@@ -116,9 +130,16 @@ func (l *boundedListener) setBusy(c *boundedConn) {
 	}
 }
 
+// stream is a connection of TCP or of a Unix socket.
+type stream interface {
+	net.Conn
+	CloseWrite() error
+	SetWriteBuffer(bytes int) error
+}
+
 // boundedConn is a connection of a boundedListener.
 type boundedConn struct {
-	*net.TCPConn
+	stream
 	listener *boundedListener
 	closed   atomic.Bool
 	idle     *list.Element // nil unless the connection is idle; guarded by the listener's lock
@@ -129,7 +150,7 @@ func (c *boundedConn) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
 	}
-	err := c.TCPConn.Close()
+	err := c.stream.Close()
 	c.listener.setBusy(c)
 	<-c.listener.slots
 	return err

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io/fs"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/fieldgate/fieldgate/api"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/diagnosis"
+	"github.com/fieldgate/fieldgate/listen"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -28,9 +31,10 @@ func Diagnose(ctx context.Context, cfg Config) []diagnosis.Finding {
 		findings = append(findings, store.Diagnose(ctx, storeConfigOf(cfg))...)
 	}
 	findings = append(findings, diagnoseIssuer(ctx, cfg)...)
-	findings = append(findings, diagnoseSockets(cfg), diagnosePort(ctx, "FIELDGATE_ADDR", cfg.Addr))
-	if cfg.MetricsAddr != "" {
-		findings = append(findings, diagnosePort(ctx, "FIELDGATE_METRICS_ADDR", cfg.MetricsAddr))
+	findings = append(findings, diagnoseCertificate(cfg)...)
+	findings = append(findings, diagnoseSockets(cfg))
+	for _, address := range cfg.addresses() {
+		findings = append(findings, diagnosePort(ctx, address, cfg.UnixSocketMode))
 	}
 	return findings
 }
@@ -113,15 +117,53 @@ func diagnoseSockets(cfg Config) diagnosis.Finding {
 
 // diagnosePort opens the address of a setting and closes it. An address in use is a warning,
 // because a running gateway uses it.
-func diagnosePort(ctx context.Context, setting, addr string) diagnosis.Finding {
+func diagnosePort(ctx context.Context, address address, mode fs.FileMode) diagnosis.Finding {
 	const check = "port"
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := listen.Open(ctx, address.value, mode)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return diagnosis.Warn(check, "%s is in use: a gateway runs here already, or another program must end first", setting)
+		return diagnosis.Warn(check, "%s is in use: a gateway runs here already, or another program must end first", address.setting)
 	case err != nil:
-		return diagnosis.Fail(check, "opening %s: %v: correct the address", setting, err)
+		return diagnosis.Fail(check, "opening %s: %v: correct the address", address.setting, err)
 	}
 	_ = listener.Close()
-	return diagnosis.Good(check, "%s is free", setting)
+	return diagnosis.Good(check, "%s is free", address.setting)
+}
+
+// diagnoseCertificate checks the certificate with which the API is served, or that the API is not
+// served to other machines without one.
+func diagnoseCertificate(cfg Config) []diagnosis.Finding {
+	const check = "tls certificate"
+	switch {
+	case cfg.TLSCertFile == "" && cfg.servesPlainHTTP():
+		return []diagnosis.Finding{diagnosis.Warn(check, "the API is served without TLS to other machines, and no proxy in front is known: set FIELDGATE_TLS_CERT_FILE, or FIELDGATE_TRUSTED_PROXIES")}
+	case cfg.TLSCertFile == "" || cfg.TLSKeyFile == "":
+		return nil
+	}
+	certificate, err := listen.ReadCertificate(cfg.TLSCertFile, cfg.TLSKeyFile, cfg.Logger)
+	if err != nil {
+		return diagnosis.Errors(check, err)
+	}
+	findings := []diagnosis.Finding{
+		diagnosis.Certificate(check, certificate.NotAfter(), time.Now(), diagnosis.ServerReserve),
+		diagnosis.Good("tls names", "the certificate is for %s", strings.Join(certificate.Names(), ", ")),
+	}
+	if err := certificate.Trusted(); err != nil {
+		return append(findings, diagnosis.Warn("tls authority",
+			"%v: devices and users must trust its authority, or the file lacks the certificates of the authorities in between", err))
+	}
+	return append(findings, diagnosis.Good("tls authority", "this system trusts the certificate"))
+}
+
+// DiagnoseName checks that the certificate is valid for the name with which clients call the gateway.
+// It returns no finding if there is no certificate that can be used.
+func DiagnoseName(cfg Config, name string) []diagnosis.Finding {
+	certificate, err := listen.ReadCertificate(cfg.TLSCertFile, cfg.TLSKeyFile, cfg.Logger)
+	if cfg.TLSCertFile == "" || err != nil {
+		return nil
+	}
+	if err := certificate.ValidFor(name); err != nil {
+		return []diagnosis.Finding{diagnosis.Fail("tls name", "%v: issue it for the name that clients use", err)}
+	}
+	return []diagnosis.Finding{diagnosis.Good("tls name", "the certificate is valid for %s", name)}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,9 @@ import (
 	"github.com/fieldgate/fieldgate/api/problem"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/gateway/admin"
 	"github.com/fieldgate/fieldgate/handlers"
+	"github.com/fieldgate/fieldgate/listen"
 	"github.com/fieldgate/fieldgate/logs"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
@@ -62,10 +65,17 @@ type Gateway struct {
 	calls       *busiest
 	surveyor    *surveyor // nil without a reconciler
 	listener    *boundedListener
-	metrics     *boundedListener // nil if metrics are not served
-	server      *http.Server
-	handler     switchedHandler // of server
-	workers     sync.WaitGroup
+	metrics     *boundedListener    // nil if metrics are not served
+	admin       *boundedListener    // nil if there is no admin listener
+	certificate *listen.Certificate // nil without TLS
+	assembled   atomic.Bool         // the fields from store to handler are set
+
+	adminToken                 admin.Token
+	proxyWarning, adminWarning throttle
+
+	server  *http.Server
+	handler switchedHandler // of server
+	workers sync.WaitGroup
 }
 
 // New connects to the store, assembles the parts and opens the listeners. Requests are not
@@ -86,6 +96,7 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, log: cfg.Logger, registry: newRegistry(), tracer: tracing.New(cfg.Traces, cfg.Version), capacity: capacity, held: api.NewBudget(0, 0),
 		health: &handlers.Health{Version: cfg.Version, Environment: cfg.Environment},
 	}
+	g.adminToken.Set(cfg.AdminToken)
 	g.storeConfig, g.refused, g.calls = g.newStoreConfig(), countUnauthenticated(g.registry), newBusiest()
 	g.registry.MustRegister(g.calls)
 	g.server = g.newServer()
@@ -276,15 +287,17 @@ func (g *Gateway) newHandler() error {
 		Authenticators: map[string]api.Authenticator{
 			"customerJWT": g.authenticateUser, "deviceSession": g.authenticateDevice,
 		},
-		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, Confirm: g.confirm, Unauthenticated: g.refused, Called: g.calls.count,
+		Authorize: authorize, RateLimit: g.rateLimit, AdmitRead: g.admitRead, AdmitHandshake: g.hub.AwaitTurn, Confirm: g.confirm,
+		Unauthenticated: g.refused, Called: g.calls.count,
 		Logger: g.log, LogEvery: g.cfg.LogSample, Tracer: g.tracer, Registerer: g.registry, TrustedProxies: g.cfg.TrustedProxies,
-		AllowedOrigins: g.cfg.AllowedOrigins, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
+		AllowedOrigins: g.cfg.AllowedOrigins, HSTS: g.cfg.HSTS, Console: g.console(), MaxBodyBytes: maxBodyBytes, Held: g.held,
 		BodyTimes: api.BodyTimes{Timeout: g.cfg.BodyTimeout, MinRate: g.cfg.BodyMinRate, Response: responseTime},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the HTTP edge: %w", err)
 	}
 	g.handler.set(handler)
+	g.assembled.Store(true)
 	return nil
 }
 
@@ -318,49 +331,31 @@ func (g *Gateway) console() api.Console {
 // maxBodyBytes limits the size of a request body. A result with 256 KiB of escaped output fits.
 const maxBodyBytes = 2 << 20
 
-func (g *Gateway) listen(ctx context.Context) (err error) {
-	if g.listener, err = listenBounded(ctx, g.cfg.Addr, g.capacity.connections); err != nil {
-		return fmt.Errorf("opening FIELDGATE_ADDR: %w", err)
-	}
-	measureConnections(g.registry, g.listener, g.capacity)
-	if g.cfg.MetricsAddr == "" {
-		return nil
-	}
-	if g.metrics, err = listenBounded(ctx, g.cfg.MetricsAddr, maxMetricsConnections); err != nil {
-		return fmt.Errorf("opening FIELDGATE_METRICS_ADDR: %w", err)
-	}
-	return nil
-}
-
-func listenBounded(ctx context.Context, addr string, limit int) (*boundedListener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	return newBoundedListener(listener, limit), nil
-}
-
 // Addr returns the address at which the API listens. If the configured port is 0, the address
 // has the port that the system has chosen.
-func (g *Gateway) Addr() string { return g.listener.Addr().String() }
+func (g *Gateway) Addr() string { return listen.AddrOf(g.listener) }
 
 // MetricsAddr returns the address at which the metrics are served, or "" if they are not
 // served.
-func (g *Gateway) MetricsAddr() string {
-	if g.metrics == nil {
+func (g *Gateway) MetricsAddr() string { return addrOrEmpty(g.metrics) }
+
+// AdminAddr returns the address of the admin listener, or "" if there is none.
+func (g *Gateway) AdminAddr() string { return addrOrEmpty(g.admin) }
+
+func addrOrEmpty(l *boundedListener) string {
+	if l == nil {
 		return ""
 	}
-	return g.metrics.Addr().String()
+	return listen.AddrOf(l)
 }
 
 // close closes everything that New has opened.
 func (g *Gateway) close() error {
 	var errs []error
-	if g.listener != nil {
-		errs = append(errs, g.listener.Close())
-	}
-	if g.metrics != nil {
-		errs = append(errs, g.metrics.Close())
+	for _, listener := range []*boundedListener{g.listener, g.metrics, g.admin} {
+		if listener != nil {
+			errs = append(errs, listener.Close())
+		}
 	}
 	if g.store != nil {
 		errs = append(errs, g.store.Close())

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/fieldgate/fieldgate/listen"
 )
 
 // setIssuerFromProject derives JWKSURL, Issuers and HealthURL from SupabaseURL. It keeps those
@@ -113,11 +114,7 @@ func (c Config) checkAudience() error {
 // usesPlainHTTP reports whether the issuer's keys are fetched without TLS from another machine.
 func (c Config) usesPlainHTTP() bool {
 	u, err := url.Parse(c.JWKSURL)
-	if err != nil || u.Scheme != "http" {
-		return false
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() != "localhost" && (err != nil || !addr.IsLoopback())
+	return err == nil && u.Scheme == "http" && !listen.IsLoopback(u.Hostname())
 }
 
 func checkClaim(setting, path string) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/handlers"
+	"github.com/fieldgate/fieldgate/listen"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
@@ -128,6 +129,14 @@ func measureConnections(registry prometheus.Registerer, listener *boundedListene
 			Name: "fieldgate_sockets_max", Help: "Maximum number of sockets of this instance.",
 		}, func() float64 { return float64(c.sockets) }),
 	)
+}
+
+// measureCertificate exports the time at which the certificate of the API expires.
+func measureCertificate(registry prometheus.Registerer, certificate *listen.Certificate) {
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "fieldgate_certificate_expiry_timestamp_seconds",
+		Help: "Unix time at which the certificate of the API expires.",
+	}, func() float64 { return float64(certificate.NotAfter().Unix()) }))
 }
 
 // countKeyFetches returns a function that counts the fetches of the token issuer's keys, by

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -20,14 +18,14 @@ import (
 // and refuses all other requests.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.health.Start()
-	failed := make(chan error, 2)
-	g.serve(g.server, g.listener, failed)
-	side := g.metricsServer()
+	failed := make(chan error, 3)
+	g.serveAPI(failed)
+	side, operators := g.metricsServer(), g.serveAdmin(failed)
 	if g.metrics != nil {
-		g.serve(side, g.metrics, failed)
+		g.serve(side, g.metrics, nil, failed)
 	}
 	err := g.runParts(ctx, failed)
-	err = errors.Join(err, g.server.Close(), side.Close())
+	err = errors.Join(err, g.server.Close(), side.Close(), operators.Close())
 	g.workers.Wait()
 	if g.store != nil {
 		err = errors.Join(err, g.store.Close())
@@ -43,7 +41,7 @@ func (g *Gateway) runParts(ctx context.Context, failed <-chan error) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g.startWorkers(background)
-	g.log.Info("serving", "addr", g.Addr(), "metrics", g.MetricsAddr(), "version", g.cfg.Version)
+	g.log.Info("serving", "addr", g.Addr(), "metrics", g.MetricsAddr(), "admin", g.AdminAddr(), "tls", g.certificate != nil, "version", g.cfg.Version)
 	select {
 	case err := <-failed:
 		return err
@@ -68,6 +66,9 @@ func (g *Gateway) startWorkers(ctx context.Context) {
 		g.workers.Go(func() { g.surveyor.run(ctx) })
 	}
 	g.workers.Go(func() { g.hub.Run(ctx) })
+	if g.certificate != nil {
+		g.workers.Go(func() { g.certificate.Run(ctx) })
+	}
 	g.workers.Go(func() { g.cutOffs.Run(ctx) })
 	g.workers.Go(func() { _ = g.verifier.Run(ctx) })
 	g.workers.Go(func() { g.probe.run(ctx) })
@@ -107,14 +108,6 @@ func (g *Gateway) handleWake(w store.Wake) {
 	g.queue.HandleWake(w)
 	g.hub.HandleWake(w)
 	g.cutOffs.HandleWake(w)
-}
-
-func (g *Gateway) serve(server *http.Server, listener net.Listener, failed chan<- error) {
-	g.workers.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serving on %s: %w", listener.Addr(), err)
-		}
-	})
 }
 
 // drain shuts the server down in the order that a load balancer expects: the readiness

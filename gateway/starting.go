@@ -19,7 +19,7 @@ func (g *Gateway) startUnlessUnreachable(ctx context.Context) error {
 	if !store.IsUnreachable(err) {
 		return err
 	}
-	g.handler.set(api.NewStarting(2 * startEvery))
+	g.handler.set(api.NewStarting(2*startEvery, g.cfg.HSTS))
 	g.log.ErrorContext(ctx, "reaching the store failed; not ready until it succeeds", "error", err)
 	return nil
 }

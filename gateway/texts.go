@@ -19,6 +19,11 @@ func (c Config) texts() []text {
 	texts := []text{
 		{"FIELDGATE_ADDR", c.Addr, false},
 		{"FIELDGATE_METRICS_ADDR", c.MetricsAddr, false},
+		{"FIELDGATE_ADMIN_ADDR", c.AdminAddr, false},
+		{"FIELDGATE_ADMIN_TOKEN", c.AdminToken, false},
+		{"FIELDGATE_TLS_CERT_FILE", c.TLSCertFile, false},
+		{"FIELDGATE_TLS_KEY_FILE", c.TLSKeyFile, false},
+		{"FIELDGATE_HSTS", c.HSTS, false},
 		{"FIELDGATE_REDIS_URL", c.RedisURL, false},
 		{"FIELDGATE_REDIS_CA_FILE", c.RedisCAFile, false},
 		{"FIELDGATE_REDIS_CERT_FILE", c.RedisCertFile, false},

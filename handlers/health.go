@@ -139,17 +139,38 @@ func healthAt(now time.Time) generated.Health {
 
 // GetReadiness reports whether a load balancer should send requests to this instance.
 func (s *Server) GetReadiness(ctx context.Context, _ generated.GetReadinessRequestObject) (generated.GetReadinessResponseObject, error) {
-	readiness := s.health.readiness(ctx)
+	readiness := s.health.Readiness(ctx)
 	if !readiness.Ready {
 		return generated.GetReadiness503JSONResponse(readiness), nil
 	}
 	return generated.GetReadiness200JSONResponse(readiness), nil
 }
 
-func (h *Health) readiness(ctx context.Context) generated.Readiness {
+// Readiness checks the services that the instance needs.
+func (h *Health) Readiness(ctx context.Context) generated.Readiness {
 	redis, storeUsable := h.checkStore(ctx)
 	issuer, issuerUsable := h.checkIssuer()
 	return readinessOf(redis, issuer, storeUsable && issuerUsable, h.draining.Load())
+}
+
+// InstanceDetail describes an instance to its operator: its readiness, and how much of it is in use.
+type InstanceDetail struct {
+	generated.Readiness
+
+	Problem            string              `json:"problem,omitempty"` // why the readiness is not known; empty if it is
+	Version            string              `json:"version"`
+	LogLevel           string              `json:"logLevel"`
+	Connections        Used                `json:"connections"` // to the API, including sockets
+	Sockets            Used                `json:"sockets"`
+	SweepLagMs         int64               `json:"sweepLagMs"`
+	IssuerKeysFetched  fieldgate.Timestamp `json:"issuerKeysFetchedAt,omitzero"`  // absent if there are no keys
+	CertificateExpires fieldgate.Timestamp `json:"certificateExpiresAt,omitzero"` // absent without TLS
+}
+
+// Used is a number of open connections or sockets, and the maximum on this instance.
+type Used struct {
+	Open int `json:"open"`
+	Max  int `json:"max"`
 }
 
 // Ready reports whether a load balancer should send requests to the instance, as far as is known

@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"context"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -71,7 +72,35 @@ const (
 	refusedSockets       = "sockets"        // the instance has as many sockets as it may
 	refusedTenantSockets = "tenant_sockets" // the tenant has as many sockets as it may
 	refusedRate          = "rate"           // too many sockets open at this time
+	refusedBusy          = "busy"           // too many handshakes wait for their turn
 )
+
+// handshakeWait is the time for which a handshake waits for its turn. It is shorter than the timeouts
+// of clients, so that they learn of the refusal.
+const handshakeWait = 5 * time.Second
+
+// handshakesAtOnce returns the number of handshakes that are served at the same time. Each takes about
+// a millisecond of a processor and waits for the store twice. When an instance has died, its clients
+// reconnect within half a second. If all of them were served at the same time, every other request
+// would wait behind them.
+func handshakesAtOnce(processors int) int { return 2 * processors }
+
+// AwaitTurn waits until a handshake may be served. The caller must call release when the socket is
+// open, or was refused. Handshakes have their turns in the order of their arrival. AwaitTurn returns
+// overloaded if the wait is too long.
+func (h *Hub) AwaitTurn(ctx context.Context) (release func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, handshakeWait)
+	defer cancel()
+	err = h.turns.acquire(waiting)
+	switch {
+	case err == nil:
+		return h.turns.release, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	h.metrics.refused(refusedBusy)
+	return nil, tooManyHandshakes(time.Second)
+}
 
 // admit counts the socket s towards the limits before s opens. It returns an error if the
 // handshake must be refused, and a code if the socket must be closed as soon as it is open.

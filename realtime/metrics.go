@@ -38,7 +38,7 @@ func newMetrics(r prometheus.Registerer, frameTypes []string) *metrics {
 		}, []string{"kind", "code"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fieldgate_handshakes_refused_total",
-			Help: "Handshakes of sockets beyond a limit, by reason: sockets, tenant_sockets or rate.",
+			Help: "Handshakes of sockets beyond a limit, by reason: sockets, tenant_sockets, rate or busy.",
 		}, []string{"reason"}),
 		pushed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "fieldgate_event_frames_total", Help: "Event frames that were pushed to sockets.",
@@ -63,7 +63,7 @@ func newMetrics(r prometheus.Registerer, frameTypes []string) *metrics {
 	for kind := range m.types {
 		m.frames.WithLabelValues(kind, codeOK) // zero from the start
 	}
-	for _, reason := range []string{refusedSockets, refusedTenantSockets, refusedRate} {
+	for _, reason := range []string{refusedSockets, refusedTenantSockets, refusedRate, refusedBusy} {
 		m.refusals.WithLabelValues(reason) // zero from the start
 	}
 	if r != nil {

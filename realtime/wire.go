@@ -126,8 +126,12 @@ const sendBuffer = 128 << 10
 // limitSendBuffer sets the kernel's send buffer to sendBuffer. A failure is ignored,
 // because it only costs memory.
 func limitSendBuffer(conn net.Conn) {
-	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = secure.NetConn()
+	for {
+		wrapped, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		conn = wrapped.NetConn()
 	}
 	if plain, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		_ = plain.SetWriteBuffer(sendBuffer)

@@ -17,6 +17,7 @@ import (
 	"github.com/fieldgate/fieldgate/cmd/program"
 	"github.com/fieldgate/fieldgate/customer/issuer"
 	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/listen"
 )
 
 // devCommand runs a gateway that needs no other services, because its store is in the process
@@ -30,6 +31,9 @@ type devCommand struct {
 
 // Run serves until a signal arrives. It first prints commands to try.
 func (c *devCommand) Run(ctx context.Context, parsed *kong.Context) error {
+	if _, ok := listen.UnixPath(c.Addr); ok {
+		return errors.New("FIELDGATE_ADDR is a Unix socket: dev prints URLs, which need a port")
+	}
 	tokens, err := startIssuer(c.IssuerAddr)
 	if err != nil {
 		return err

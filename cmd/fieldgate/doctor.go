@@ -20,6 +20,7 @@ type doctorCommand struct {
 	serveCommand
 
 	JSON  bool   `help:"Print the findings as JSON."`
+	Name  string `placeholder:"HOST" help:"Check also whether the certificate of the API is valid for this name, with which clients call the gateway."`
 	Token string `placeholder:"FILE" help:"Explain instead whether the gateway accepts the token of a user in this file, and why not; '-' for standard input."`
 
 	in  io.Reader // default: standard input
@@ -45,7 +46,11 @@ func (c *doctorCommand) findings(ctx context.Context) ([]diagnosis.Finding, erro
 	}
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	if c.Token == "" {
-		return gateway.Diagnose(ctx, cfg), nil
+		findings := gateway.Diagnose(ctx, cfg)
+		if c.Name != "" {
+			findings = append(findings, gateway.DiagnoseName(cfg, c.Name)...)
+		}
+		return findings, nil
 	}
 	token, err := c.readToken()
 	if err != nil {

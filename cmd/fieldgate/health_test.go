@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"net/http"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,5 +46,29 @@ func TestHealth_ChecksLoopbackIfTheGatewayListensEverywhere(t *testing.T) {
 	for _, addr := range []string{port, "0.0.0.0" + port, "[::]" + port} {
 		_, stderr, code := once(t, []string{"FIELDGATE_ADDR=" + addr}, "health")
 		require.Zero(t, code, stderr)
+	}
+}
+
+// TestHealth_ReachesTheGatewayAsItListens checks gateways with TLS, at a Unix socket, and behind a
+// proxy on this machine.
+func TestHealth_ReachesTheGatewayAsItListens(t *testing.T) {
+	t.Parallel()
+	authority, err := storetest.NewAuthority()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	cert, key := authority.Issue(t)
+	secure := []string{"FIELDGATE_TLS_CERT_FILE=" + storetest.WriteFile(t, dir, "cert.pem", cert), "FIELDGATE_TLS_KEY_FILE=" + storetest.WriteFile(t, dir, "key.pem", key)}
+	unix := []string{"FIELDGATE_ADDR=unix:" + filepath.Join(dir, "api")}
+	proxied := []string{"FIELDGATE_PROXY_PROTOCOL=on", "FIELDGATE_TRUSTED_PROXIES=127.0.0.0/8"}
+	for name, settings := range map[string][]string{
+		"TLS": secure, "a Unix socket": unix, "a proxy": proxied, "another proxy": {"FIELDGATE_PROXY_PROTOCOL=on", "FIELDGATE_TRUSTED_PROXIES=10.0.0.0/8"},
+		"TLS and a proxy": slices.Concat(secure, proxied), "all": slices.Concat([]string{"FIELDGATE_ADDR=unix:" + filepath.Join(dir, "all")}, secure, proxied),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, _ := serve(t, settings...)
+			_, stderr, code := once(t, append(settings, "FIELDGATE_ADDR="+p.logged("serving", "addr")), "health")
+			require.Zero(t, code, stderr)
+		})
 	}
 }

@@ -33,7 +33,7 @@ type commands struct {
 }
 
 func main() {
-	if err := readSecretFiles(); err != nil {
+	if err := readSettingFiles(); err != nil {
 		fail(err)
 	}
 	var cli commands
@@ -74,8 +74,8 @@ func options() []kong.Option {
 // reads: the gateway, the agent, and the scripts that the agent runs.
 func knownSettings(parser *kong.Kong) []string {
 	names := append(program.SettingNames(parser.Model.Node), settingsOfAgent.CommandID, settingsOfAgent.RequestID, settingsOfAgent.Restarted)
-	for _, secret := range secretSettings {
-		names = append(names, secret+"_FILE")
+	for _, setting := range fileSettings {
+		names = append(names, setting+fileSuffix)
 	}
 	agent := kong.Must(&settingsOfAgent.Settings{}, kong.Vars{"version": ""})
 	return append(names, program.SettingNames(agent.Model.Node)...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 // a token issuer, it refuses to start.
 type serveCommand struct {
 	settings
+	listenerSettings
 
 	RedisURL    string   `env:"FIELDGATE_REDIS_URL" help:"URL of the store: redis://, rediss://, redis+sentinel:// or redis+cluster://."`
 	StoreID     string   `env:"FIELDGATE_STORE_ID" help:"Id of the only store that is accepted, as logged when it was created. Default: any store, and a new one is created."`
@@ -34,6 +36,7 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context) error {
 		return err
 	}
 	defer program.FlushLog(cfg.Logger)
+	hangups := program.Hangups() // one that arrives during the start must not end it
 	stopTraces, err := startTraces(ctx, &cfg)
 	if err != nil {
 		return err
@@ -48,6 +51,7 @@ func (c *serveCommand) Run(ctx context.Context, parsed *kong.Context) error {
 	if err := program.NotifyReady(ctx); err != nil {
 		cfg.Logger.Warn("notifying the service manager failed", "error", err)
 	}
+	go c.reloadAtEach(ctx, hangups, g, cfg.Logger)
 	return g.Run(ctx)
 }
 
@@ -56,6 +60,10 @@ func (c *serveCommand) config() (gateway.Config, error) {
 	cfg, err := c.settings.config()
 	cfg.RedisURL, cfg.SupabaseURL, cfg.SupabaseAnonKey = c.RedisURL, c.SupabaseURL, c.AnonKey
 	cfg.StoreID, cfg.JWKSURL, cfg.Issuers, cfg.HealthURL, cfg.JWTSecret = c.StoreID, c.JWKSURL, c.Issuer, c.HealthURL, c.JWTSecret
-	cfg.PreviousJWTSecrets = strings.FieldsFunc(c.OldSecrets, func(r rune) bool { return r == '\n' || r == '\r' })
-	return cfg, err
+	cfg.PreviousJWTSecrets = c.previousSecrets()
+	return cfg, errors.Join(err, c.listenerSettings.apply(&cfg))
+}
+
+func (c *serveCommand) previousSecrets() []string {
+	return strings.FieldsFunc(c.OldSecrets, func(r rune) bool { return r == '\n' || r == '\r' })
 }

@@ -99,12 +99,9 @@ func (s settings) config() (gateway.Config, error) {
 	if err != nil {
 		return gateway.Config{}, fmt.Errorf("FIELDGATE_TRUSTED_PROXIES: %w", err)
 	}
-	metrics := s.MetricsAddr
-	if metrics == "off" {
-		metrics = ""
-	}
+	level := s.level()
 	cfg := gateway.Config{
-		Addr: s.Addr, MetricsAddr: metrics,
+		Addr: s.Addr, MetricsAddr: addrOf(s.MetricsAddr),
 		Audience: s.Audience, TenantClaim: s.TenantClaim, RoleClaim: s.RoleClaim,
 		NameClaims: s.NameClaims, EmailClaim: s.EmailClaim,
 		IssuerKeysMaxAge: s.KeysMaxAge, PersonalTenants: s.PersonalTenants == "on",
@@ -121,7 +118,7 @@ func (s settings) config() (gateway.Config, error) {
 		RedisCAFile: s.Redis.CAFile, RedisCertFile: s.Redis.CertFile, RedisKeyFile: s.Redis.KeyFile,
 		RedisPasswordFile: s.Redis.PasswordFile, RedisPoolSize: s.PoolSize,
 		AutoPipeline: s.AutoPipeline, NoFunctions: !s.Functions, Environment: s.Environment, Version: program.Version(),
-		Logger: s.logger(), LogSample: s.LogSample,
+		LogLevel: level, Logger: s.logger(level), LogSample: s.LogSample,
 	}
 	s.setLimits(&cfg)
 	return cfg, nil
@@ -141,9 +138,14 @@ func (s settings) setLimits(cfg *gateway.Config) {
 	}
 }
 
-func (s settings) logger() *slog.Logger {
-	var level slog.Level
+// level returns the level of the log, which can change while the gateway runs.
+func (s settings) level() *slog.LevelVar {
+	level := new(slog.LevelVar)
 	_ = level.UnmarshalText([]byte(s.LogLevel)) // LogLevel is an enum, so its values are always valid
+	return level
+}
+
+func (s settings) logger(level slog.Leveler) *slog.Logger {
 	newHandler := func(w io.Writer) slog.Handler {
 		options := &slog.HandlerOptions{Level: level}
 		if s.LogFormat == "text" {

@@ -25,7 +25,8 @@ type settings struct {
 	SupabaseURL  string
 	AutoPipeline bool
 	Attack       *attack
-	Limited      bool   // the rate limits are the defaults; otherwise they are too high to be reached
+	Limited      bool // the rate limits are the defaults; otherwise they are too high to be reached
+	Fleet        *sockets
 	Log          string // file of the gateway's log
 }
 
@@ -45,6 +46,8 @@ func serve(role string) int {
 			err = serveGateway(ctx, s)
 		case "floor":
 			err = serveFloor(ctx, s)
+		case "sockets":
+			err = s.Fleet.serve(ctx)
 		case "attack":
 			err = json.NewEncoder(os.Stdout).Encode(s.Attack.run(ctx))
 		}
@@ -66,6 +69,14 @@ func (s settings) limits() (ratelimit.Limits, device.Rate) {
 		device.Rate{PerMinute: high.PerMinute, Burst: high.Burst}
 }
 
+// handshakes returns the rate at which sockets may open.
+func (s settings) handshakes() ratelimit.Limit {
+	if s.Limited {
+		return ratelimit.Limit{PerMinute: 30_000, Burst: 2_000} // the default of FIELDGATE_RATE_HANDSHAKES
+	}
+	return ratelimit.Limit{}
+}
+
 // serveGateway runs a gateway as in production, with its log and its background work.
 func serveGateway(ctx context.Context, s settings) error {
 	log, err := os.Create(s.Log)
@@ -79,7 +90,7 @@ func serveGateway(ctx context.Context, s settings) error {
 	g, err := gateway.New(ctx, gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: s.RedisURL, SupabaseURL: s.SupabaseURL, AutoPipeline: s.AutoPipeline,
 		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: logger,
-		Limits: limits, DeviceRate: deviceRate, ReconcileInterval: gateway.DefaultReconcileInterval,
+		Limits: limits, DeviceRate: deviceRate, HandshakeRate: s.handshakes(), ReconcileInterval: gateway.DefaultReconcileInterval,
 	})
 	if err != nil {
 		return err
