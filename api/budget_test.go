@@ -117,7 +117,7 @@ func TestBody_CountsAgainstBudgetUntilAnswered(t *testing.T) {
 		close(begun)
 		<-end
 		noContent(w, r)
-	}, func(c *Config) { c.Held = NewBudget(2000, 0) })
+	}, func(c *Config) { c.Held = NewBudget(2400, 0) })
 	server := httptest.NewServer(te.handler)
 	t.Cleanup(server.Close)
 	post := func() (*http.Response, error) {

@@ -101,7 +101,7 @@ func TestEvent_NoValueBecomesAnother(t *testing.T) {
 		events, _ := eventsIn(t, s, d.TimelineKey())
 		require.Equal(t, store.Event{
 			Device: "", Type: "test.full", Actor: "user:u1 user:root", Request: "r1 ses", Session: "ses", Command: "cmd",
-			Name: strings.ReplaceAll(names.Name, "\n", " "), Email: strings.ReplaceAll(names.Email, "\n", " "), Data: events[0].Data,
+			Name: strings.ReplaceAll(names.Name, "\n", " "), Email: strings.ReplaceAll(names.Email, "\n", " "), Data: events[0].Data, Trace: events[0].Trace,
 		}, events[0])
 		require.True(t, strings.HasPrefix(events[0].Data, "{"))
 	}
