@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -123,8 +124,13 @@ func normalize(name string, value any) any {
 			return "about " + name
 		}
 	case string:
-		if name == "requestId" {
+		switch name {
+		case "requestId":
 			return "a request"
+		case "tenant":
+			return "a tenant"
+		case "statement":
+			return normalizedStatement(value)
 		}
 		for replacement, pattern := range map[string]*regexp.Regexp{"an id": idPattern, "a token": tokenPattern, "a time": timePattern} {
 			if pattern.MatchString(value) {
@@ -133,6 +139,17 @@ func normalize(name string, value any) any {
 		}
 	}
 	return value
+}
+
+// normalizedStatement is like normalized for an encoded statement. It returns one that cannot be
+// decoded as it is.
+func normalizedStatement(encoded string) any {
+	text, _ := base64.RawURLEncoding.DecodeString(encoded)
+	var value any
+	if json.Unmarshal(text, &value) != nil {
+		return encoded
+	}
+	return normalize("", value)
 }
 
 // publisher causes events by proposing and cancelling commands, without the gateway's
