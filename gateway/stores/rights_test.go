@@ -194,6 +194,7 @@ var methods = func() (names []string) {
 // commandsOf maps the methods that are not named like their command. A transaction sends two.
 var commandsOf = map[string][]string{
 	"ZRangeWithScores": {"zrange"}, "ZRangeArgsWithScores": {"zrange"},
+	"SetNX":      {"set"}, // with an expiry, as everywhere in the source
 	"ZRangeArgs": {"zrange"}, "ZAddArgs": {"zadd"}, "XRangeN": {"xrange"}, "XRevRangeN": {"xrevrange"},
 	"TxPipeline": {"multi", "exec"}, "TxPipelined": {"multi", "exec"}, "ScriptLoad": {"script|load"}, "FunctionDelete": {"function|delete"},
 	"FunctionList": {"function|list"}, "FunctionLoad": {"function|load"}, "FunctionLoadReplace": {"function|load"},
