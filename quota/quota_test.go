@@ -239,18 +239,16 @@ func TestUsage_IsWhatWasMade(t *testing.T) {
 	each(t, quota.Amounts{}, func(b *bench) {
 		d, idle := b.provision(), b.provision()
 		s := b.open(d)
-		for range 3 {
-			b.propose(s, auto)
+		statements := 0 // length of all
+		for _, commandType := range []string{auto, auto, auto, review} {
+			statements += len(b.propose(s, commandType).Statement)
 		}
-		b.propose(s, review)
 		b.submit(d, b.claim(d), "done")
 		b.claim(d)
 
 		const result = len(`{"output":"done"}`)
-		const body = len(`{"type":"diagnostic.dns","parameters":{"a":1}}`)
-		const reviewed = len(`{"type":"config.set","parameters":{"a":1}}`)
 		const ofDevice = 6144 + len("Pump") + 256 + 3*len(`{"site":"leipzig"}`) + len(`{"model":"PX-400"}`)
-		const stored = 2*ofDevice + 1024 + len("why") + 4*2048 + 3*body + reviewed + result
+		stored := 2*ofDevice + 1024 + len("why") + 4*2048 + statements + result
 		want := quota.Amounts{Devices: 2, OpenSessions: 1, ReadyCommands: 1, PendingApprovals: 1, StoredBytes: int64(stored)}
 		require.Equal(b.t, want, b.used())
 		b.reconcile(d, idle)

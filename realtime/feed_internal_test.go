@@ -29,6 +29,7 @@ func TestEvent_FrameHasTheFieldsOfTheContract(t *testing.T) {
 	e := parseEvent(redis.XMessage{ID: "1-1", Values: map[string]any{
 		"type": "command.proposed", "time": "1", "request": "request", "actor": "user:alice",
 		"device": "dev", "session": "ses", "command": "cmd", "data": "{}",
+		"trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}})
 	var frame struct{ Data map[string]any }
 	require.NoError(t, json.Unmarshal(e.encode(RoomTenant), &frame))
