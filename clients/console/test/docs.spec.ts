@@ -52,7 +52,7 @@ test("search finds guides and error codes with the keyboard alone", async ({ pag
   await expect(page).toHaveURL(`${gateway.url}/docs/errors/claim_expired`);
 
   await page.keyboard.press("/");
-  await page.keyboard.type("FIELDGATE_DRAIN_WINDOW");
+  await page.keyboard.type("FIELDGATE_RECONCILE_INTERVAL");
   await expect(page.locator("#found a")).not.toHaveCount(0);
   await page.keyboard.press("ArrowDown");
   await expect(page.locator("#found a").first()).toBeFocused();
