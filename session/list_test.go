@@ -40,9 +40,10 @@ func (b *bench) list(f session.Filter, limit int) (ids []string, pages int) {
 // ids, newest first.
 func (b *bench) writeSessions(n int, status session.Status) (ids []string) {
 	b.t.Helper()
+	first := rand.Int64N(1e12) // another tenant of the partition may write sessions too
 	b.do(func(ctx context.Context, c store.Client) error {
+		ids = nil // do may call this function twice
 		pipe := c.Pipeline()
-		first := rand.Int64N(1e12) // another tenant of the partition may write sessions too
 		for i := range n {
 			// The ids are built here, because NewID does not order ids from the same
 			// millisecond.
@@ -52,6 +53,12 @@ func (b *bench) writeSessions(n int, status session.Status) (ids []string) {
 			pipe.ZAdd(ctx, store.Tenant(b.device.Tenant).SessionsKey(), redis.Z{Member: id})
 			pipe.ZAdd(ctx, b.device.SessionsKey(), redis.Z{Member: id})
 			ids = append([]string{id}, ids...)
+			if pipe.Len() < 300 { // one round trip of all would take longer than the store may
+				continue
+			}
+			if _, err := pipe.Exec(ctx); err != nil {
+				return err
+			}
 		}
 		_, err := pipe.Exec(ctx)
 		return err
