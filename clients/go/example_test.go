@@ -314,7 +314,7 @@ func ExampleContextWithTraceparent() {
 	// Output: pending_approval
 }
 
-// ExampleTraceparentFromContext makes the spans of an agent's handler children of the command's.
+// ExampleTraceparentFromContext shows how the handler of an agent continues the trace of its command.
 func ExampleTraceparentFromContext() {
 	handler := func(ctx context.Context) string {
 		return fieldgate.TraceparentFromContext(ctx) // for propagation.TraceContext, which returns the span to start from

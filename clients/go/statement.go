@@ -78,15 +78,19 @@ func ParseStatement(encoded string) (Statement, error) {
 }
 
 func (s *Statement) parse(text []byte) error {
+	members, err := exact.Members(text)
+	if err != nil {
+		return err
+	}
 	version := 0
-	if err := decodeMembers(text, map[string]any{"version": &version}); err != nil {
+	if err := assign(members, map[string]any{"version": &version}); err != nil {
 		return err
 	}
 	if version != statementVersion {
 		return ErrStatementVersion
 	}
 	var device, proposer, policy json.RawMessage
-	err := decodeMembers(text, map[string]any{
+	err = assign(members, map[string]any{
 		"tenant": &s.Tenant, "session": &s.SessionID, "command": &s.CommandID, "type": &s.Type,
 		"parameters": &s.Parameters, "priority": &s.Priority, "maxAttempts": &s.MaxAttempts, "deliverBy": &s.DeliverBy,
 		"reason": &s.Reason, "retryOf": &s.RetryOf, "device": &device, "proposer": &proposer, "policy": &policy,
@@ -110,6 +114,11 @@ func decodeMembers(text []byte, targets map[string]any) error {
 	if err != nil {
 		return err
 	}
+	return assign(members, targets)
+}
+
+// assign decodes the members for which targets has a pointer, by their names.
+func assign(members map[string]json.RawMessage, targets map[string]any) error {
 	for name, target := range targets {
 		if value, found := members[name]; found {
 			if err := json.Unmarshal(value, target); err != nil {

@@ -27,13 +27,7 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 // user, with its files as the root directory.
 func TestImage_HasOneProgramThatServesWithoutRights(t *testing.T) {
 	t.Parallel()
-	programs := os.Getenv("FIELDGATE_TEST_IMAGE")
-	if programs == "" {
-		t.Skip("FIELDGATE_TEST_IMAGE names no directory: run make test-image")
-	}
-	b := builder{storage: t.TempDir()}
-	b.run(t, "bud", "--format", "docker", "--isolation", "chroot", "--build-arg", "TARGETARCH="+runtime.GOARCH,
-		"-f", "Dockerfile", "-t", "fieldgate", programs)
+	b := build(t, "Dockerfile", "fieldgate")
 	var image struct {
 		Docker struct {
 			Config struct {
@@ -79,13 +73,7 @@ func TestImage_HasOneProgramThatServesWithoutRights(t *testing.T) {
 // because a volume takes its owner from it.
 func TestAgentImage_HasOneProgramAndItsState(t *testing.T) {
 	t.Parallel()
-	programs := os.Getenv("FIELDGATE_TEST_IMAGE")
-	if programs == "" {
-		t.Skip("FIELDGATE_TEST_IMAGE names no directory: run make test-image")
-	}
-	b := builder{storage: t.TempDir()}
-	b.run(t, "bud", "--format", "docker", "--isolation", "chroot", "--build-arg", "TARGETARCH="+runtime.GOARCH,
-		"-f", "agent.Dockerfile", "-t", "fieldgate-agent", programs)
+	b := build(t, "agent.Dockerfile", "fieldgate-agent")
 	root := b.run(t, "mount", b.run(t, "from", "fieldgate-agent"))
 	require.Equal(t, []string{"fieldgate-agent"}, filesIn(t, root))
 	info, err := os.Stat(filepath.Join(root, "var/lib/fieldgate-agent"))
@@ -97,6 +85,20 @@ func TestAgentImage_HasOneProgramAndItsState(t *testing.T) {
 
 // A builder runs buildah with a storage of its own.
 type builder struct{ storage string }
+
+// build builds an image from a file of this directory, with a name. It skips the test if there are no
+// programs to put into the image.
+func build(t *testing.T, file, name string) builder {
+	t.Helper()
+	programs := os.Getenv("FIELDGATE_TEST_IMAGE")
+	if programs == "" {
+		t.Skip("FIELDGATE_TEST_IMAGE names no directory: run make test-image")
+	}
+	b := builder{storage: t.TempDir()}
+	b.run(t, "bud", "--format", "docker", "--isolation", "chroot", "--build-arg", "TARGETARCH="+runtime.GOARCH,
+		"-f", file, "-t", name, programs)
+	return b
+}
 
 // run runs a command of buildah and returns its last line.
 func (b builder) run(t testing.TB, arguments ...string) string {
