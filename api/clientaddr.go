@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/fieldgate/fieldgate/listen"
 )
 
 // trustedProxies are the networks whose X-Forwarded-For is trusted.
@@ -28,14 +30,7 @@ func (t trustedProxies) clientAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
-func (t trustedProxies) trusts(addr netip.Addr) bool {
-	for _, network := range t {
-		if network.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
+func (t trustedProxies) trusts(addr netip.Addr) bool { return listen.IsAmong(t, addr) }
 
 // warnOfForwarded logs the first X-Forwarded-For that is ignored, because its peer is not a trusted
 // proxy. All clients then share the limits of the peer, if it is a proxy. Only the first is logged,

@@ -61,13 +61,11 @@ func spanAttributes(r *http.Request, info *request.Info) []attribute.KeyValue {
 		semconv.NetworkProtocolVersion(r.Proto[len("HTTP/"):]),
 		semconv.ClientAddress(addressOf(info.Addr)), attribute.String("fieldgate.request_id", info.ID),
 	}
-	for _, id := range []struct{ name, value string }{
-		{"fieldgate.operation", info.Operation}, {"fieldgate.tenant", info.Tenant}, {"fieldgate.device", info.Device},
-		{"fieldgate.user", info.User}, {"fieldgate.session", info.Session}, {"fieldgate.command", info.Command},
-	} {
-		if id.value != "" {
-			attributes = append(attributes, attribute.String(id.name, id.value))
-		}
+	if info.Operation != "" {
+		attributes = append(attributes, attribute.String("fieldgate.operation", info.Operation))
+	}
+	for name, id := range info.IDs() {
+		attributes = append(attributes, attribute.String("fieldgate."+name, id))
 	}
 	return attributes
 }

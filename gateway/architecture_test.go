@@ -45,15 +45,15 @@ var allowedImports = map[string]string{
 	"customer/issuer":     "",
 	"customer/lua":        "store",
 	"generated":           ".",
-	"api/request":         ".",
+	"api/request":         ". tracing",
 	"api/problem":         ". api/request",
 	"api/schema":          ".",
-	"api":                 ". api/problem api/request api/schema docs generated tracing",
+	"api":                 ". api/problem api/request api/schema docs generated listen tracing",
 	"verify":              "device queue quota session store",
 	"erase":               ". customer device queue realtime session store",
 	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store tracing",
 	"listen":              "",
-	"gateway/admin":       "listen",
+	"gateway/admin":       "listen logs",
 	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit refusal session store tracing",
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
@@ -64,7 +64,7 @@ var allowedImports = map[string]string{
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
 	"gateway/supabase":    "", // contains tests only
-	"cmd/fieldgate":       "gateway listen cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway listen logs cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program cmd/program/manual",
 	"cmd/program":         "",
 	"cmd/program/manual":  "",
@@ -75,7 +75,7 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
 	"cmd/fieldgate-agent/settings":    "",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
-	"realtime":                        ". refusal store device/lua",
+	"realtime":                        ". refusal store tracing device/lua",
 }
 
 // imports returns, for each package in a directory, the packages of the module that the

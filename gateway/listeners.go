@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -63,7 +62,7 @@ func (g *Gateway) serveAPI(failed chan<- error) {
 }
 
 func (g *Gateway) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(g.cfg.TrustedProxies, func(network netip.Prefix) bool { return network.Contains(addr) })
+	return listen.IsAmong(g.cfg.TrustedProxies, addr)
 }
 
 // proxyRefused logs that a connection from a proxy was closed. A wrong setting closes all of them,
@@ -102,7 +101,7 @@ func (g *Gateway) serve(server *http.Server, listener net.Listener, certificate 
 func (g *Gateway) serveAdmin(failed chan<- error) *http.Server {
 	server := &http.Server{
 		Handler: admin.New(admin.Config{
-			Token: &g.adminToken, Gatherer: g.registry, Level: g.cfg.LogLevel, Readiness: g.describe,
+			Token: &g.adminToken, Metrics: g.metricsHandler(), Level: g.cfg.LogLevel, Readiness: g.describe,
 			Refused: g.adminRefused, Logger: g.log,
 		}),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,

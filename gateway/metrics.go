@@ -289,13 +289,18 @@ func (c poolCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// metricsServer returns the server of the metrics. A scraper that accepts OpenMetrics, as Prometheus
-// does, also receives the exemplars with the ids of traces. The server has a listener of its own, so that
+// metricsHandler serves the metrics. A scraper that accepts OpenMetrics, as Prometheus does, also receives
+// the exemplars with the ids of traces.
+func (g *Gateway) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
+// metricsServer returns the server of the metrics. It has a listener of its own, so that
 // the metrics need not be reachable from outside. It also serves the two health checks:
 // a tenant that exhausts the listener of the API does not affect them here.
 func (g *Gateway) metricsServer() *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(g.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.Handle("GET /metrics", g.metricsHandler())
 	for _, path := range []string{"GET /healthz", "GET /readyz"} {
 		mux.Handle(path, g.server.Handler)
 	}

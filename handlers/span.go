@@ -24,13 +24,9 @@ func endSpan(span trace.Span, info *request.Info, err error) {
 	if err != errFrameType {
 		span.SetName("frame " + info.Operation)
 	}
-	for _, id := range [...]struct{ name, value string }{
-		{"fieldgate.request_id", info.ID}, {"fieldgate.tenant", info.Tenant}, {"fieldgate.device", info.Device},
-		{"fieldgate.user", info.User}, {"fieldgate.session", info.Session}, {"fieldgate.command", info.Command},
-	} {
-		if id.value != "" {
-			span.SetAttributes(attribute.String(id.name, id.value))
-		}
+	span.SetAttributes(attribute.String("fieldgate.request_id", info.ID)) // never empty
+	for name, id := range info.IDs() {
+		span.SetAttributes(attribute.String("fieldgate."+name, id))
 	}
 	tracing.End(span, err)
 }

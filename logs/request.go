@@ -22,13 +22,15 @@ func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
 		return h.Handler.Handle(ctx, r)
 	}
 	r = r.Clone()
-	for _, id := range [...]struct{ name, value string }{
-		{"requestId", info.ID}, {"traceId", info.TraceID()}, {"tenant", info.Tenant}, {"device", info.Device},
-		{"user", info.User}, {"session", info.Session}, {"command", info.Command},
-	} {
-		if id.value != "" && !has(r, id.name) {
-			r.AddAttrs(slog.String(id.name, id.value))
+	add := func(name, id string) {
+		if id != "" && !has(r, name) {
+			r.AddAttrs(slog.String(name, id))
 		}
+	}
+	add("requestId", info.ID)
+	add("traceId", info.TraceID())
+	for name, id := range info.IDs() {
+		add(name, id)
 	}
 	return h.Handler.Handle(ctx, r)
 }

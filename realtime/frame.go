@@ -34,6 +34,14 @@ type FrameLog struct {
 	Command string
 }
 
+// sampledTraceID returns the id of the trace if the trace is recorded, and "" otherwise.
+func (l *FrameLog) sampledTraceID() string {
+	if l == nil || !l.Sampled {
+		return ""
+	}
+	return l.TraceID
+}
+
 // The frame types that the sockets of devices and the sockets of users have in common.
 const (
 	typeWelcome   = "welcome"

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/tracing"
 )
 
 // metrics holds the metrics of the sockets.
@@ -90,18 +91,7 @@ func (m *metrics) served(f Frame, err error, took time.Duration) {
 		kind = "other"
 	}
 	m.frames.WithLabelValues(kind, cmp.Or(code, codeOK)).Inc()
-	m.observe(kind, f, took)
-}
-
-// observe adds the duration of a frame. If its trace is recorded, the id of the trace is the exemplar,
-// with the label that the histogram of requests has.
-func (m *metrics) observe(kind string, f Frame, took time.Duration) {
-	histogram := m.durations.WithLabelValues(kind)
-	if h, ok := histogram.(prometheus.ExemplarObserver); ok && f.Log != nil && f.Log.Sampled {
-		h.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": f.Log.TraceID})
-		return
-	}
-	histogram.Observe(took.Seconds())
+	tracing.Observe(m.durations.WithLabelValues(kind), took, f.Log.sampledTraceID())
 }
 
 // codeOf returns the code of an error, or "" for none.

@@ -6,6 +6,7 @@ package request
 import (
 	"cmp"
 	"context"
+	"iter"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -34,6 +35,20 @@ type Info struct {
 	Reason        fieldgate.Reason // why the credential was refused, for the log only; empty for other refusals
 	Err           error            // the error behind the refusal, for the log only
 	Abandoned     bool             // the client closed the connection before the response
+}
+
+// IDs yields the ids of the caller and of what the request concerns, as far as they are known, by the names
+// that logs and spans have for them.
+func (i *Info) IDs() iter.Seq2[string, string] {
+	return func(yield func(name, id string) bool) {
+		for _, id := range [...]struct{ name, value string }{
+			{"tenant", i.Tenant}, {"device", i.Device}, {"user", i.User}, {"session", i.Session}, {"command", i.Command},
+		} {
+			if id.value != "" && !yield(id.name, id.value) {
+				return
+			}
+		}
+	}
 }
 
 type contextKey struct{}

@@ -70,17 +70,17 @@ func TraceID(ctx context.Context) string { return Of(ctx).TraceID() }
 // SampledTraceID is TraceID for a trace whose sampled flag is set, and "" for any other. Exemplars
 // refer to such traces only, because no other can be looked up.
 func SampledTraceID(ctx context.Context) string {
-	if SampledTraceparent(ctx) == "" {
-		return ""
+	if info := Of(ctx); info.Sampled() {
+		return info.TraceID()
 	}
-	return TraceID(ctx)
+	return ""
 }
 
 // SampledTraceparent returns the current span of the request if its trace is recorded, and "" otherwise.
 // Only such a span is kept in the store.
 func SampledTraceparent(ctx context.Context) string {
-	if span := Of(ctx).Traceparent; span != "" && isSampled(span) {
-		return span
+	if info := Of(ctx); info.Sampled() {
+		return info.Traceparent
 	}
 	return ""
 }

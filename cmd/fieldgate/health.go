@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate/listen"
@@ -98,7 +97,7 @@ func (c *healthCommand) dial(ctx context.Context, addr string) (net.Conn, error)
 		return conn, err
 	}
 	trusted, err := parseNetworks(c.TrustedProxies)
-	if err == nil && slices.ContainsFunc(trusted, func(n netip.Prefix) bool { return n.Contains(ownAddr(conn)) }) {
+	if err == nil && listen.IsAmong(trusted, ownAddr(conn)) {
 		_, err = conn.Write([]byte("PROXY UNKNOWN\r\n"))
 	}
 	return conn, err

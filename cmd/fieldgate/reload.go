@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/fieldgate/fieldgate/gateway"
+	"github.com/fieldgate/fieldgate/logs"
 )
 
 // reloadAtEach applies the files of settings again at each signal until ctx ends. A file that cannot
@@ -54,17 +54,12 @@ func (c *serveCommand) reread() (gateway.Reloaded, error) {
 		}
 		*value = content
 	}
-	level, err := parseLevel(again.LogLevel)
+	level, ok := logs.ParseLevel(again.LogLevel)
+	if !ok {
+		return gateway.Reloaded{}, errors.New("FIELDGATE_LOG_LEVEL is not debug, info, warn or error")
+	}
 	return gateway.Reloaded{
 		LogLevel: level, AdminToken: again.AdminToken,
 		JWTSecret: again.JWTSecret, PreviousJWTSecrets: again.previousSecrets(),
-	}, err
-}
-
-// parseLevel parses a level, which must be written as for the start.
-func parseLevel(text string) (level slog.Level, err error) {
-	if level.UnmarshalText([]byte(text)) != nil || strings.ToLower(level.String()) != text {
-		err = errors.New("FIELDGATE_LOG_LEVEL is not debug, info, warn or error")
-	}
-	return level, err
+	}, nil
 }

@@ -14,10 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/fieldgate/fieldgate/listen"
+	"github.com/fieldgate/fieldgate/logs"
 )
 
 // Config configures the handler. All fields are required.
@@ -26,7 +24,8 @@ type Config struct {
 	// listener on this machine may allow: requests must then name this machine as their host.
 	Token *Token
 
-	Gatherer prometheus.Gatherer
+	// Metrics serves the metrics of the instance.
+	Metrics http.Handler
 
 	// Level is the level of the log.
 	Level *slog.LevelVar
@@ -66,7 +65,7 @@ func (t *Token) accepts(r *http.Request) bool {
 func New(cfg Config) http.Handler {
 	h := handler{cfg}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Gatherer, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", cfg.Metrics)
 	mux.HandleFunc("GET /readyz", h.readiness)
 	mux.HandleFunc("GET /log-level", h.level)
 	mux.HandleFunc("PUT /log-level", h.setLevel)
@@ -134,7 +133,7 @@ const maxLevelBody = 1 << 10
 func (h handler) setLevel(w http.ResponseWriter, r *http.Request) {
 	var body logLevel
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxLevelBody)).Decode(&body)
-	level, ok := levels[body.Level]
+	level, ok := logs.ParseLevel(body.Level)
 	if err != nil || !ok {
 		http.Error(w, `The body must be a JSON object such as {"level": "debug"}: debug, info, warn or error.`, http.StatusBadRequest)
 		return
@@ -144,8 +143,6 @@ func (h handler) setLevel(w http.ResponseWriter, r *http.Request) {
 	h.Logger.WarnContext(r.Context(), "changed the level of the log", "from", before.String(), "to", level.String(), "peer", r.RemoteAddr)
 	h.level(w, r)
 }
-
-var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")

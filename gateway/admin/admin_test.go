@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fieldgate/fieldgate/gateway/admin"
@@ -33,7 +34,7 @@ func newInstance(token string) *instance {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "fieldgate_test_total"}))
 	i.Handler = admin.New(admin.Config{
-		Token: &i.token, Gatherer: registry, Level: &i.level, Logger: slog.New(slog.DiscardHandler),
+		Token: &i.token, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Level: &i.level, Logger: slog.New(slog.DiscardHandler),
 		Readiness: func(context.Context) (any, bool) { return map[string]bool{"ready": i.ready}, i.ready },
 		Refused:   func(*http.Request) { i.refused++ },
 	})
