@@ -142,6 +142,16 @@ func IsUnauthorized(err error) bool { return CodeOf(err).IsUnauthorized() }
 // IsUnauthorized reports whether the code refuses a credential: see the function of this name.
 func (c Code) IsUnauthorized() bool { return c == CodeUnauthorized || c == CodeUserCutOff }
 
+// IsFault reports whether the code is that of a fault of the gateway, or of what it depends on. Any other
+// refuses a call for a reason that its caller has to mend.
+func (c Code) IsFault() bool {
+	switch c {
+	case CodeInternal, CodeStoreUnavailable, CodeStoreFull, CodeIssuerUnavailable:
+		return true
+	}
+	return false
+}
+
 // CodeOf returns the code of a refusal, and CodeInternal for any other error.
 func CodeOf(err error) Code {
 	var refusal *Error

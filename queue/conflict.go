@@ -54,21 +54,12 @@ func (q *Queue) keepOther(ctx context.Context, ref ClaimRef, status Status, r Re
 		reply, _, err = q.runAsDevice(context.WithoutCancel(ctx), resultConflictScript, ref, call)
 	}
 	switch {
-	case isRefusalOfCaller(err): // such as a login that has ended meanwhile
+	case err != nil && !fieldgate.CodeOf(err).IsFault(): // such as a login that has ended meanwhile
 	case err != nil:
 		q.log.WarnContext(ctx, "keeping another result of a command that has ended failed", "device", ref.Device.ID, "command", ref.CommandID, "error", err)
 	case reply.Int(3) == 1:
 		q.log.WarnContext(ctx, "refused another result of a command that has ended", "device", ref.Device.ID, "command", ref.CommandID, "status", status)
 	}
-}
-
-// isRefusalOfCaller reports whether an error refuses a call for a reason that its caller has to mend.
-func isRefusalOfCaller(err error) bool {
-	switch fieldgate.CodeOf(err) {
-	case fieldgate.CodeInternal, fieldgate.CodeStoreUnavailable, fieldgate.CodeStoreFull:
-		return false
-	}
-	return err != nil
 }
 
 // decodeOther decodes an OtherResult. It returns nil for an empty text.

@@ -85,30 +85,22 @@ func Link(span trace.Span, traceparent string) {
 // fault of the gateway.
 func End(span trace.Span, err error) {
 	if err != nil {
-		span.SetAttributes(semconv.ErrorTypeKey.String(errorType(err)))
-		if IsFault(err) {
-			span.SetStatus(codes.Error, errorType(err))
+		kind := errorType(err)
+		span.SetAttributes(semconv.ErrorTypeKey.String(string(kind)))
+		if kind.IsFault() {
+			span.SetStatus(codes.Error, string(kind))
 		}
 	}
 	span.End()
 }
 
-// errorType returns the code of a refusal, or "internal". The text of an error may hold values of a
+// errorType returns the code of a refusal, "cancelled", or "internal". The text of an error may hold values of a
 // client.
-func errorType(err error) string {
+func errorType(err error) fieldgate.Code {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return "cancelled"
 	}
-	return string(fieldgate.CodeOf(err))
-}
-
-// IsFault reports whether err is a fault of the gateway, or of what it depends on.
-func IsFault(err error) bool {
-	switch errorType(err) {
-	case string(fieldgate.CodeInternal), string(fieldgate.CodeStoreUnavailable), string(fieldgate.CodeStoreFull), string(fieldgate.CodeIssuerUnavailable):
-		return true
-	}
-	return false
+	return fieldgate.CodeOf(err)
 }
 
 // A Message is a command on its way over the queue of a device.

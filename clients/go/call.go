@@ -63,7 +63,7 @@ type traceparentKey struct{}
 //	carrier := propagation.MapCarrier{"traceparent": fieldgate.TraceparentFromContext(ctx)}
 //	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
 //
-// make the spans of the handler children of the command's.
+// make the spans of the handler children of the span of the command.
 func ContextWithTraceparent(ctx context.Context, traceparent string) context.Context {
 	return context.WithValue(ctx, traceparentKey{}, traceparent)
 }

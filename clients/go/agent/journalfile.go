@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +79,7 @@ func (f *journalFile) open() (text []byte, writeErr, err error) {
 		if err := f.lock(f.file); err != nil {
 			return nil, nil, errors.Join(err, f.file.Close())
 		}
-		if f.isCurrent() == nil {
+		if _, err := f.stat(); err == nil {
 			text, err := io.ReadAll(f.file)
 			return text, writeErr, err
 		}
@@ -89,42 +88,32 @@ func (f *journalFile) open() (text []byte, writeErr, err error) {
 	return nil, nil, fmt.Errorf("%w: %s is replaced all the time", ErrInUse, f.path)
 }
 
-// The errors of isCurrent and isWhole if something else than this process has changed the file. What
-// the file should have is still in memory.
+// The errors of a file that something else than this process has changed. What the file should have is
+// still in memory.
 var (
 	errRemoved = errors.New("the journal was removed")
-	errResized = errors.New("the journal was overwritten")
+	errResized = errors.New("the journal was overwritten") // such as by a restored backup
 )
 
-// isCurrent returns an error if the open file is no longer the one at its path. Only this process
+// stat describes the open file. It returns an error if the file is no longer the one at its path. Only this process
 // may replace a file that it has locked. If someone has removed the file, another agent can create
 // a new one and lock that: then the error is ErrInUse, and this process must not write any more.
-func (f *journalFile) isCurrent() error {
+func (f *journalFile) stat() (os.FileInfo, error) {
 	there, err := os.Stat(f.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return errRemoved
+		return nil, errRemoved
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opened, err := f.file.Stat()
 	if err != nil && f.file != nil {
-		return err
+		return nil, err
 	}
 	if f.file == nil || !os.SameFile(there, opened) {
-		return fmt.Errorf("%w: it has replaced %s", ErrInUse, f.path)
+		return nil, fmt.Errorf("%w: it has replaced %s", ErrInUse, f.path)
 	}
-	return nil
-}
-
-// isWhole returns an error if the size of the file is another one than this process has left, such as
-// after a restored backup.
-func (f *journalFile) isWhole() error {
-	info, err := f.file.Stat()
-	if err == nil && info.Size() != f.size {
-		return errResized
-	}
-	return err
+	return opened, nil
 }
 
 // parseLines returns the records of the good lines. It also returns the offset of the end of
@@ -176,7 +165,11 @@ func (f *journalFile) append(r record, durable bool) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(f.isCurrent(), f.isWhole()); err != nil {
+	info, err := f.stat()
+	if err == nil && info.Size() != f.size {
+		err = errResized
+	}
+	if err != nil {
 		f.suspect = true
 		return err
 	}
@@ -221,7 +214,7 @@ func (f *journalFile) rewrite(records []record) error {
 		}
 		text = append(text, line...)
 	}
-	if err := f.isCurrent(); errors.Is(err, ErrInUse) {
+	if _, err := f.stat(); errors.Is(err, ErrInUse) {
 		return err
 	}
 	file, err := createSynced(f.path+".tmp", text)
