@@ -122,7 +122,8 @@ func TestPage_NamesCommandsAndFlags(t *testing.T) {
 }
 
 // TestZsh_CompletesAtTheFirstTime asks a zsh that has found the completions by the name of their file, as
-// the packages install them.
+// the packages install them. It types when the line editor says that it reads: a key before that is echoed
+// by the terminal and completes nothing.
 func TestZsh_CompletesAtTheFirstTime(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("zsh"); err != nil {
@@ -133,8 +134,9 @@ func TestZsh_CompletesAtTheFirstTime(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "zsh", "-f", "-c", `
 		zmodload zsh/zpty
 		zpty shell zsh -f -i
-		zpty -w shell "PS1=; fpath+=($1); autoload -Uz compinit; compinit -u -D; echo started"
-		zpty -r -m shell out '*started*started*'
+		zpty -w shell "PS1=; fpath+=($1); autoload -Uz compinit; compinit -u -D"
+		zpty -w shell "zle-line-init() { print -n rea''dy }; zle -N zle-line-init"
+		zpty -r -m shell out '*ready*'
 		zpty -w -n shell $'sample admin quo\t--ten\tend'
 		zpty -r -m shell out '*end*'
 		print -r -- $out`, "zsh", dir)
