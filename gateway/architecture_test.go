@@ -30,7 +30,8 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis tracing",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". customer/lua device/lua quota recent refusal seal store tracing",
+	"queue":               ". customer/lua device/lua policy quota recent refusal seal store tracing",
+	"policy":              "",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",

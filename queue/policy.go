@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/fieldgate/fieldgate/policy"
 )
 
 // Mode decides whether commands of a type run without approval: Auto, Review or Deny.
@@ -19,10 +21,11 @@ const (
 )
 
 // Rule sets the mode of every type that matches Pattern. A pattern is a type, a prefix
-// followed by "*" ("diagnostic.*"), or "*".
+// followed by "*" ("diagnostic.*"), or "*". Needs is what an approval needs in mode Review.
 type Rule struct {
 	Pattern string
 	Mode    Mode
+	Needs   policy.Requirement
 }
 
 // Policy is a list of rules for types of commands. The first rule that matches applies.
@@ -30,11 +33,11 @@ type Rule struct {
 type Policy []Rule
 
 // DefaultPolicy runs diagnostics without approval. Everything else needs approval.
-var DefaultPolicy = Policy{{"diagnostic.*", Auto}, {"*", Review}}
+var DefaultPolicy = Policy{{Pattern: "diagnostic.*", Mode: Auto}, {Pattern: "*", Mode: Review}}
 
 // ParsePolicy parses rules of the form "pattern=mode", separated by commas.
 func ParsePolicy(text string) (Policy, error) {
-	var policy Policy
+	var rules Policy
 	for part := range strings.SplitSeq(text, ",") {
 		pattern, mode, ok := strings.Cut(strings.TrimSpace(part), "=")
 		switch Mode(mode) {
@@ -45,9 +48,9 @@ func ParsePolicy(text string) (Policy, error) {
 		if !ok || pattern == "" || strings.Contains(strings.TrimSuffix(pattern, "*"), "*") {
 			return nil, fmt.Errorf("the policy rule %q is not pattern=auto, pattern=review or pattern=deny", part)
 		}
-		policy = append(policy, Rule{pattern, Mode(mode)})
+		rules = append(rules, Rule{Pattern: pattern, Mode: Mode(mode)})
 	}
-	return policy, nil
+	return rules, nil
 }
 
 // Mode returns the mode of a type of command.
