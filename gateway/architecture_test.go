@@ -68,6 +68,7 @@ var allowedImports = map[string]string{
 	"gateway/supabase":    "", // contains tests only
 	"cmd/fieldgate":       "gateway listen logs cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program cmd/program/manual",
+	"cmd/fieldgate-load":  "cmd/fieldgate-load/fleet cmd/fieldgate-load/report cmd/fieldgate-load/scenario cmd/fieldgate-load/site cmd/program",
 	"cmd/program":         "",
 	"cmd/program/manual":  "",
 
@@ -77,6 +78,10 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
 	"cmd/fieldgate-agent/settings":    "",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
+	"cmd/fieldgate-load/fleet":        "clients/go cmd/fieldgate-load/report cmd/fieldgate-load/scenario",
+	"cmd/fieldgate-load/report":       "clients/go",
+	"cmd/fieldgate-load/scenario":     "",
+	"cmd/fieldgate-load/site":         "cmd/fieldgate-load/report",
 	"realtime":                        ". refusal store tracing device/lua",
 }
 
