@@ -29,11 +29,12 @@ SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
 DIFFERENTIAL := .ci/differential
+GENERATORS   := .ci/generators
 PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-monitoring test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
+.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-monitoring test-stores test-supabase test-roll roll-fixture test-browser test-contract test-generators differential histories faults measure-faults \
 	mutants bench bench-peers bench-sockets bench-abuse bench-reconnect check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy strace qemu compiler packagers buildah promtool prometheus chromium node
 
@@ -194,6 +195,10 @@ measure-faults: redis ## Measure the downtime and the losses of kills and failov
 test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every operation against second implementations of the contract: Prism and ajv.
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
 	@$(MAKE) --no-print-directory differential
+
+# The generators of Go clients are a module of their own, with checksums: see go.mod in the folder.
+test-generators: build $(GENERATORS)/node_modules/.package-lock.json $(DIFFERENTIAL)/node_modules/.package-lock.json ## Generate a client with each of ten generators, compile it strictly and call a gateway; takes minutes.
+	@node $(GENERATORS)/check.js bin/fieldgate
 
 differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare the validation of generated requests with that of ajv.
 	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml

@@ -1194,8 +1194,8 @@ type DeviceLogin struct {
 }
 
 // DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-// are shown to users; all others are stored. The three listed here count towards the maximum
-// of 32.
+// are shown to users. `serialNumber`, the number on the label of the device, and all others
+// are stored.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
@@ -1515,7 +1515,7 @@ type Me struct {
 	UserID string `json:"userId"`
 }
 
-// MetadataValue defines model for MetadataValue.
+// MetadataValue The value of a property.
 type MetadataValue = string
 
 // MetricValue defines model for MetricValue.
@@ -1792,8 +1792,8 @@ type RegisterDeviceRequest struct {
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-	// are shown to users; all others are stored. The three listed here count towards the maximum
-	// of 32.
+	// are shown to users. `serialNumber`, the number on the label of the device, and all others
+	// are stored.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}

@@ -925,8 +925,8 @@ type DeviceLogin struct {
 }
 
 // DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-// are shown to users; all others are stored. The three listed here count towards the maximum
-// of 32.
+// are shown to users. `serialNumber`, the number on the label of the device, and all others
+// are stored.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
@@ -1451,8 +1451,8 @@ type RegisterDeviceRequest struct {
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-	// are shown to users; all others are stored. The three listed here count towards the maximum
-	// of 32.
+	// are shown to users. `serialNumber`, the number on the label of the device, and all others
+	// are stored.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}

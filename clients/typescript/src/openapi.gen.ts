@@ -1561,8 +1561,8 @@ export interface components {
         };
         /**
          * @description Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-         *     are shown to users; all others are stored. The three listed here count towards the maximum
-         *     of 32.
+         *     are shown to users. `serialNumber`, the number on the label of the device, and all others
+         *     are stored.
          * @example {
          *       "model": "PX-400",
          *       "firmwareVersion": "2.8.1",
@@ -1570,15 +1570,9 @@ export interface components {
          *     }
          */
         DeviceMetadata: {
-            /** @description The model of the device. */
-            model?: string;
-            /** @description The version of the firmware. */
-            firmwareVersion?: string;
-            /** @description The serial number on the label of the device. */
-            serialNumber?: string;
-        } & {
             [key: string]: components["schemas"]["MetadataValue"];
         };
+        /** @description The value of a property. */
         MetadataValue: string;
         /** @description The identity of a device. The secret is returned only once. */
         RegisteredDevice: {
