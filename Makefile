@@ -221,23 +221,27 @@ comments:
 	@go test ./.ci/comments
 	@go run ./.ci/comments
 
-# The generated code must match openapi.yaml, whether it is committed or not.
+# The generated files must match the contracts, whether they are committed or not.
 drift:
-	@before=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
-	after=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); \
-	if [ "$$before" != "$$after" ]; then echo "the generated code did not match openapi.yaml: commit the files that make generate has changed"; exit 1; fi
+	@before=$$(cat generated/*.gen.go generated/asyncapi.yaml clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
+	after=$$(cat generated/*.gen.go generated/asyncapi.yaml clients/go/*.gen.go | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "the generated files did not match the contracts: commit the files that make generate has changed"; exit 1; fi
 	@go run ./.ci/mutants -match
 
 contract:
-	@go test -count=1 . ./generated
+	@go test -count=1 . ./generated ./.ci/bundle
 
-# Checks asyncapi.yaml with the parser of the AsyncAPI project.
+# Checks asyncapi.yaml with the parser of the AsyncAPI project, and the published document also with its
+# generator of models.
 asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 	@node $(ASYNCAPI)/check.js asyncapi.yaml
+	@node $(ASYNCAPI)/check.js generated/asyncapi.yaml
+	@node $(ASYNCAPI)/models.js generated/asyncapi.yaml
 
-# Checks the style of openapi.yaml. The Go tests of the root package check its content.
+# Checks the style of openapi.yaml, and of the published contract of the sockets. The Go tests of the root package check its content.
 openapi: $(OPENAPI)/node_modules/.package-lock.json
 	@$(OPENAPI)/lint.sh openapi.yaml
+	@$(OPENAPI)/node_modules/.bin/spectral lint --quiet --fail-severity=hint --ruleset=$(OPENAPI)/spectral.yaml openapi.yaml generated/asyncapi.yaml
 	@OASDIFF="$(OASDIFF)" node --test --test-reporter=dot $(OPENAPI)/checks.test.js
 
 # Checks that openapi.yaml has no breaking change since the last release.

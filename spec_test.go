@@ -44,6 +44,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"GET /openapi.yaml":  "getContractYAML",
 		"GET /openapi.json":  "getContractJSON",
 		"GET /asyncapi.yaml": "getSocketContract",
+		"GET /asyncapi.json": "getSocketContractJSON",
 		"GET /docs":          "getDocs",
 
 		"POST " + device + "/register":                      "registerDevice",

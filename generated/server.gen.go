@@ -894,7 +894,7 @@ type Connections struct {
 	Devices int `json:"devices"`
 }
 
-// ContractObject This document, an OpenAPI 3.0 object.
+// ContractObject A contract as an object.
 type ContractObject map[string]interface{}
 
 // ContractText The document as text.

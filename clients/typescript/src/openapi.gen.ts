@@ -118,11 +118,31 @@ export interface paths {
         };
         /**
          * Get the contract of the sockets as YAML
-         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document, as it was
-         *     written. It takes schemas from `openapi.yaml` by reference, so keep the two files in the
-         *     same directory.
+         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document. It is complete
+         *     in itself: the schemas that it shares with this document are in it too.
          */
         get: operations["getSocketContract"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the contract of the sockets as JSON
+         * @description Returns the same contract of the sockets for tools that do not read YAML. The gateway
+         *     converts it from the YAML, so the two never differ in meaning.
+         */
+        get: operations["getSocketContractJSON"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1544,7 +1564,7 @@ export interface components {
         };
         /** @description The document as text. */
         ContractText: string;
-        /** @description This document, an OpenAPI 3.0 object. */
+        /** @description A contract as an object. */
         ContractObject: {
             [key: string]: unknown;
         };
@@ -3244,6 +3264,37 @@ export interface operations {
                 };
                 content: {
                     "application/yaml": components["schemas"]["ContractText"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+        };
+    };
+    getSocketContractJSON: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The contract of the sockets. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "asyncapi": "3.0.0",
+                     *       "info": {
+                     *         "title": "Fieldgate sockets",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ContractObject"];
                 };
             };
             500: components["responses"]["InternalError"];
