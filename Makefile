@@ -101,7 +101,7 @@ demo: build ## Demonstrate the life of a command.
 generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Generate the server and the clients from openapi.yaml.
 	go generate ./...
 	@npm --prefix $(TYPESCRIPT) run --silent generate
-	@FIELDGATE_TEST_WRITE_SAMPLES=yes go test -count=1 -run '^TestSamples_AreWholeFiles$$' ./docs
+	@FIELDGATE_TEST_WRITE_SAMPLES=yes go test -count=1 -run '^(TestSamples_AreWholeFiles|TestPages_GoClientHasItsReadme)$$' ./docs
 
 test: redis jq ## Run all tests; installs redis-server and other packages as root on Debian.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 30m ./...) || exit 1; done

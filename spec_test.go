@@ -244,6 +244,24 @@ func TestContract_ListsArePaged(t *testing.T) {
 	}
 }
 
+// TestContract_OptionalParametersHaveNoExample keeps the page of the reference, and tools like it, from filling
+// in what the reader has not chosen: a first list would be empty, and a second request with the same
+// Idempotency-Key a repetition or a conflict.
+func TestContract_OptionalParametersHaveNoExample(t *testing.T) {
+	t.Parallel()
+
+	for _, op := range operations(t) {
+		for _, parameter := range op.Parameters {
+			p := parameter.Value
+			if !p.Required {
+				require.Nil(t, p.Example, "%s %s", op.OperationID, p.Name)
+				require.Empty(t, p.Examples, "%s %s", op.OperationID, p.Name)
+				require.Nil(t, p.Schema.Value.Example, "%s %s", op.OperationID, p.Name)
+			}
+		}
+	}
+}
+
 func TestContract_LimitsAndDefaultsOfRequests(t *testing.T) {
 	t.Parallel()
 

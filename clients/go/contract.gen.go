@@ -1871,7 +1871,7 @@ type ListDevicesParams struct {
 	// Status Only devices with this status.
 	Status DeviceStatus
 
-	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
+	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag string
 
 	// Q Only devices whose name or `externalId` contains this text, ignoring case.

@@ -3023,10 +3023,7 @@ export interface components {
         SessionInPath: components["schemas"]["AnyId"];
         /** @description The id of the command. */
         CommandInPath: components["schemas"]["AnyId"];
-        /**
-         * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
-         * @example 272
-         */
+        /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
         OutputPosition: number;
         /** @description The id of the connection. */
         ConnectionInPath: components["schemas"]["AnyId"];
@@ -3038,7 +3035,6 @@ export interface components {
         /**
          * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
          *     safe. See "Repeating requests".
-         * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
          */
         IdempotencyKey: string;
         /** @description The maximum number of items in a page. */
@@ -3329,7 +3325,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3514,7 +3509,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3825,15 +3819,9 @@ export interface operations {
             query?: {
                 /** @description Only devices with this status. */
                 status?: components["schemas"]["DeviceStatus"];
-                /**
-                 * @description Only devices with this tag, as `key:value`, or as `key` for any value.
-                 * @example site:leipzig
-                 */
+                /** @description Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value. */
                 tag?: string;
-                /**
-                 * @description Only devices whose name or `externalId` contains this text, ignoring case.
-                 * @example pump
-                 */
+                /** @description Only devices whose name or `externalId` contains this text, ignoring case. */
                 q?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -3895,7 +3883,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4123,7 +4110,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4481,7 +4467,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4779,7 +4764,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4947,10 +4931,7 @@ export interface operations {
     getCommandOutput: {
         parameters: {
             query?: {
-                /**
-                 * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
-                 * @example 272
-                 */
+                /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
                 since?: components["parameters"]["OutputPosition"];
             };
             header?: never;
@@ -5081,7 +5062,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -5247,10 +5227,7 @@ export interface operations {
     listSessionEvents: {
         parameters: {
             query?: {
-                /**
-                 * @description Only events at or after this time.
-                 * @example 2025-11-22T20:15:00.000Z
-                 */
+                /** @description Only events at or after this time. */
                 since?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -5438,7 +5415,6 @@ export interface operations {
                 /**
                  * @description A ticket of `POST /api/v1/customer/ws-tickets`, instead of a token. A ticket that is wrong,
                  *     used, expired or of another origin returns 401.
-                 * @example fgt_9cLw2RbY7vQxK4mNzT1sJ8hGfD3pAeU6oViWqXyBkCE
                  */
                 ticket?: string;
             };
