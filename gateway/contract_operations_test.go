@@ -36,7 +36,8 @@ var examples = map[string]example{
 	"getContractJSON": {status: 200},
 	"getDocs":         {status: 200},
 
-	"getSocketContract": {status: 200},
+	"getSocketContract":     {status: 200},
+	"getSocketContractJSON": {status: 200},
 
 	"registerDevice":     {body: `{"activationCode":"{activationCode}","deviceId":"{provisionedId}","metadata":{"model":"PX-400"}}`, status: 201},
 	"authenticateDevice": {body: `{"deviceId":"{deviceId}","deviceSecret":"{deviceSecret}"}`, status: 200},

@@ -971,7 +971,7 @@ type Connections struct {
 	Devices int `json:"devices"`
 }
 
-// ContractObject This document, an OpenAPI 3.0 object.
+// ContractObject A contract as an object.
 type ContractObject map[string]interface{}
 
 // ContractText The document as text.
@@ -1271,8 +1271,8 @@ type DeviceLogin struct {
 }
 
 // DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-// are shown to users; all others are stored. The three listed here count towards the maximum
-// of 32.
+// are shown to users. `serialNumber`, the number on the label of the device, and all others
+// are stored.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
@@ -1592,7 +1592,7 @@ type Me struct {
 	UserID string `json:"userId"`
 }
 
-// MetadataValue defines model for MetadataValue.
+// MetadataValue The value of a property.
 type MetadataValue = string
 
 // MetricValue defines model for MetricValue.
@@ -1869,8 +1869,8 @@ type RegisterDeviceRequest struct {
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-	// are shown to users; all others are stored. The three listed here count towards the maximum
-	// of 32.
+	// are shown to users. `serialNumber`, the number on the label of the device, and all others
+	// are stored.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
@@ -2368,7 +2368,7 @@ type ListDevicesParams struct {
 	// Status Only devices with this status.
 	Status *DeviceStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
+	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Q Only devices whose name or `externalId` contains this text, ignoring case.

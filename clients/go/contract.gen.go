@@ -933,8 +933,8 @@ type DeviceLogin struct {
 }
 
 // DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-// are shown to users; all others are stored. The three listed here count towards the maximum
-// of 32.
+// are shown to users. `serialNumber`, the number on the label of the device, and all others
+// are stored.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
@@ -1459,8 +1459,8 @@ type RegisterDeviceRequest struct {
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-	// are shown to users; all others are stored. The three listed here count towards the maximum
-	// of 32.
+	// are shown to users. `serialNumber`, the number on the label of the device, and all others
+	// are stored.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
@@ -1879,7 +1879,7 @@ type ListDevicesParams struct {
 	// Status Only devices with this status.
 	Status DeviceStatus
 
-	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
+	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag string
 
 	// Q Only devices whose name or `externalId` contains this text, ignoring case.

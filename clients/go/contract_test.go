@@ -76,10 +76,11 @@ var methodOf = map[string]string{
 
 // withoutMethod maps each operation that has no method to the reason why it has none.
 var withoutMethod = map[string]string{
-	"getContractYAML":   "a document for people and generators",
-	"getContractJSON":   "a document for people and generators",
-	"getSocketContract": "a document for people and generators",
-	"getDocs":           "a web page",
+	"getContractYAML":       "a document for people and generators",
+	"getContractJSON":       "a document for people and generators",
+	"getSocketContract":     "a document for people and generators",
+	"getSocketContractJSON": "a document for people and generators",
+	"getDocs":               "a web page",
 }
 
 // readContract returns openapi.yaml. It skips the test if only the module was copied, without

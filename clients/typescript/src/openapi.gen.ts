@@ -143,11 +143,31 @@ export interface paths {
         };
         /**
          * Get the contract of the sockets as YAML
-         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document, as it was
-         *     written. It takes schemas from `openapi.yaml` by reference, so keep the two files in the
-         *     same directory.
+         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document. It is complete
+         *     in itself: the schemas that it shares with this document are in it too.
          */
         get: operations["getSocketContract"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the contract of the sockets as JSON
+         * @description Returns the same contract of the sockets for tools that do not read YAML. The gateway
+         *     converts it from the YAML, so the two never differ in meaning.
+         */
+        get: operations["getSocketContractJSON"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1600,7 +1620,7 @@ export interface components {
         };
         /** @description The document as text. */
         ContractText: string;
-        /** @description This document, an OpenAPI 3.0 object. */
+        /** @description A contract as an object. */
         ContractObject: {
             [key: string]: unknown;
         };
@@ -1617,8 +1637,8 @@ export interface components {
         };
         /**
          * @description Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-         *     are shown to users; all others are stored. The three listed here count towards the maximum
-         *     of 32.
+         *     are shown to users. `serialNumber`, the number on the label of the device, and all others
+         *     are stored.
          * @example {
          *       "model": "PX-400",
          *       "firmwareVersion": "2.8.1",
@@ -1626,15 +1646,9 @@ export interface components {
          *     }
          */
         DeviceMetadata: {
-            /** @description The model of the device. */
-            model?: string;
-            /** @description The version of the firmware. */
-            firmwareVersion?: string;
-            /** @description The serial number on the label of the device. */
-            serialNumber?: string;
-        } & {
             [key: string]: components["schemas"]["MetadataValue"];
         };
+        /** @description The value of a property. */
         MetadataValue: string;
         /** @description The identity of a device. The secret is returned only once. */
         RegisteredDevice: {
@@ -3117,10 +3131,7 @@ export interface components {
         SessionInPath: components["schemas"]["AnyId"];
         /** @description The id of the command. */
         CommandInPath: components["schemas"]["AnyId"];
-        /**
-         * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
-         * @example 272
-         */
+        /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
         OutputPosition: number;
         /** @description The id of the connection. */
         ConnectionInPath: components["schemas"]["AnyId"];
@@ -3132,7 +3143,6 @@ export interface components {
         /**
          * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
          *     safe. See "Repeating requests".
-         * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
          */
         IdempotencyKey: string;
         /** @description The maximum number of items in a page. */
@@ -3399,6 +3409,37 @@ export interface operations {
             500: components["responses"]["InternalError"];
         };
     };
+    getSocketContractJSON: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The contract of the sockets. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "asyncapi": "3.0.0",
+                     *       "info": {
+                     *         "title": "Fieldgate sockets",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ContractObject"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+        };
+    };
     getDocs: {
         parameters: {
             query?: never;
@@ -3428,7 +3469,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3613,7 +3653,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3924,15 +3963,9 @@ export interface operations {
             query?: {
                 /** @description Only devices with this status. */
                 status?: components["schemas"]["DeviceStatus"];
-                /**
-                 * @description Only devices with this tag, as `key:value`, or as `key` for any value.
-                 * @example site:leipzig
-                 */
+                /** @description Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value. */
                 tag?: string;
-                /**
-                 * @description Only devices whose name or `externalId` contains this text, ignoring case.
-                 * @example pump
-                 */
+                /** @description Only devices whose name or `externalId` contains this text, ignoring case. */
                 q?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -3994,7 +4027,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4222,7 +4254,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4580,7 +4611,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4878,7 +4908,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -5080,10 +5109,7 @@ export interface operations {
     getCommandOutput: {
         parameters: {
             query?: {
-                /**
-                 * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
-                 * @example 272
-                 */
+                /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
                 since?: components["parameters"]["OutputPosition"];
             };
             header?: never;
@@ -5214,7 +5240,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -5380,10 +5405,7 @@ export interface operations {
     listSessionEvents: {
         parameters: {
             query?: {
-                /**
-                 * @description Only events at or after this time.
-                 * @example 2025-11-22T20:15:00.000Z
-                 */
+                /** @description Only events at or after this time. */
                 since?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -5571,7 +5593,6 @@ export interface operations {
                 /**
                  * @description A ticket of `POST /api/v1/customer/ws-tickets`, instead of a token. A ticket that is wrong,
                  *     used, expired or of another origin returns 401.
-                 * @example fgt_9cLw2RbY7vQxK4mNzT1sJ8hGfD3pAeU6oViWqXyBkCE
                  */
                 ticket?: string;
             };

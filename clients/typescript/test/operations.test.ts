@@ -85,6 +85,7 @@ const withoutCall: Partial<Record<OperationId, string>> = {
   getContractYAML: "a document for people and generators",
   getContractJSON: "a document for people and generators",
   getSocketContract: "a document for people and generators",
+  getSocketContractJSON: "a document for people and generators",
   getDocs: "a web page",
 };
 
