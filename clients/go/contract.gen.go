@@ -1826,6 +1826,76 @@ func (p ListApprovalsParams) query() url.Values {
 	return query
 }
 
+// ListTenantCommandsParams holds the query parameters of listTenantCommands. A zero value is not sent.
+type ListTenantCommandsParams struct {
+	// Status Only commands with this status. Repeat it for several: `status=failed&status=timed_out`,
+	// or separate them with commas.
+	Status []CommandStatus
+
+	// Type Only commands of this type, such as `service.restart`, or of all types that begin with
+	// the text before a final `*`, such as `diagnostic.*`.
+	Type string
+
+	// DeviceID Only commands for this device.
+	DeviceID string
+
+	// Tag Only commands for devices that have this tag now, as `key:value`, or as `key` for any value.
+	Tag string
+
+	// SessionID Only commands of this session.
+	SessionID string
+
+	// ProposedBy Only commands that the user with this id has proposed.
+	ProposedBy string
+
+	// Since Only commands that were proposed at or after this time.
+	Since time.Time
+
+	// Until Only commands that were proposed before this time.
+	Until time.Time
+
+	// Limit The maximum number of items in a page.
+	Limit int
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor string
+}
+
+func (p ListTenantCommandsParams) query() url.Values {
+	query := url.Values{}
+	for _, value := range p.Status {
+		query.Add("status", string(value))
+	}
+	if p.Type != "" {
+		query.Set("type", string(p.Type))
+	}
+	if p.DeviceID != "" {
+		query.Set("deviceId", string(p.DeviceID))
+	}
+	if p.Tag != "" {
+		query.Set("tag", string(p.Tag))
+	}
+	if p.SessionID != "" {
+		query.Set("sessionId", string(p.SessionID))
+	}
+	if p.ProposedBy != "" {
+		query.Set("proposedBy", string(p.ProposedBy))
+	}
+	if !p.Since.IsZero() {
+		query.Set("since", p.Since.Format(time.RFC3339Nano))
+	}
+	if !p.Until.IsZero() {
+		query.Set("until", p.Until.Format(time.RFC3339Nano))
+	}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	if p.Cursor != "" {
+		query.Set("cursor", string(p.Cursor))
+	}
+	return query
+}
+
 // ListConnectionsParams holds the query parameters of listConnections. A zero value is not sent.
 type ListConnectionsParams struct {
 	// Limit The maximum number of items in a page.
@@ -2055,6 +2125,15 @@ func (r requester) listApprovals(ctx context.Context, params ListApprovalsParams
 	return r.do(ctx, operation{
 		method: http.MethodGet,
 		path:   "/api/v1/customer/approvals",
+		query:  params.query(),
+	})
+}
+
+// listTenantCommands sends GET /api/v1/customer/commands.
+func (r requester) listTenantCommands(ctx context.Context, params ListTenantCommandsParams) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/commands",
 		query:  params.query(),
 	})
 }

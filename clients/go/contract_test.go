@@ -54,6 +54,7 @@ var methodOf = map[string]string{
 	"closeSession":       "CustomerClient.CloseSession",
 	"proposeCommand":     "CustomerClient.Propose",
 	"listCommands":       "CustomerClient.Commands",
+	"listTenantCommands": "CustomerClient.TenantCommands",
 	"getCommand":         "CustomerClient.Command",
 	"getCommandOutput":   "CustomerClient.Output",
 	"cancelCommand":      "CustomerClient.Cancel",

@@ -81,6 +81,25 @@ func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, para
 	})
 }
 
+// TenantCommands returns a page of the commands of the tenant, on all devices, the newest first. As in
+// Commands, results and large parameters are omitted. The gateway examines a bounded number of commands
+// for a page, so that a page may be short, or empty, although it has a NextCursor.
+func (c *CustomerClient) TenantCommands(ctx context.Context, params ListTenantCommandsParams) (CommandList, error) {
+	return decode[CommandList](c.requester.listTenantCommands(ctx, params))
+}
+
+// AllTenantCommands returns the commands of the tenant, the newest first, with one request per page. As
+// in Commands, results and large parameters are omitted. If a request fails, the error is the last
+// element.
+func (c *CustomerClient) AllTenantCommands(ctx context.Context, params ListTenantCommandsParams) iter.Seq2[Command, error] {
+	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
+		params := params
+		params.Cursor = cursor
+		page, err := c.TenantCommands(ctx, params)
+		return page.Items, page.NextCursor, err
+	})
+}
+
 // Approvals returns a page of the commands that wait for a decision, in all sessions. Each has
 // MayDecide, and WhyNot if the caller may not decide on it. If ParametersOmitted is true, read
 // the command with CustomerClient.Command before you decide.
