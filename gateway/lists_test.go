@@ -145,7 +145,7 @@ func TestListTenantCommands_SeparatedByCommas(t *testing.T) {
 	}
 }
 
-func TestSession_CommandsAreFirstPage(t *testing.T) {
+func TestSession_CommandsAreNewest(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	var commands []string
@@ -165,9 +165,36 @@ func TestSession_CommandsAreFirstPage(t *testing.T) {
 
 	found = propose(2)
 	require.True(t, found.CommandsTruncated)
-	require.Equal(t, commands[:50], ids(t, withoutErrors(found.Commands), commandID))
+	require.Equal(t, commands[2:], ids(t, withoutErrors(found.Commands), commandID))
 	rest := f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Cursor: found.NextCursor})
-	require.Equal(t, commands[50:], ids(t, rest, commandID))
+	require.Equal(t, []string{commands[1], commands[0]}, ids(t, rest, commandID))
+
+	newest := slices.Clone(commands)
+	slices.Reverse(newest)
+	all := f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Order: client.CommandOrderNewest, Limit: 20})
+	require.Equal(t, newest, ids(t, all, commandID))
+	response := f.Do(t, gatewaytest.Request{
+		Method: "GET", Path: "/api/v1/customer/sessions/" + f.session + "?order=newest", Token: f.Token(f.tenantID, "vera", "viewer"),
+	})
+	require.NoError(t, json.Unmarshal([]byte(response.Body), &found))
+	require.Equal(t, newest[:50], ids(t, withoutErrors(found.Commands), commandID))
+}
+
+// TestListCommands_CursorKeepsOrder uses the cursor of one order with the other.
+func TestListCommands_CursorKeepsOrder(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, gatewaytest.Start(t))
+	f.propose(t, auto)
+	f.propose(t, auto)
+	orders := []client.CommandOrder{client.CommandOrderOldest, client.CommandOrderNewest}
+	for i, order := range orders {
+		page, err := f.alice.Commands(t.Context(), f.session, client.ListCommandsParams{Order: order, Limit: 1})
+		require.NoError(t, err)
+		_, err = f.alice.Commands(t.Context(), f.session, client.ListCommandsParams{Order: order, Cursor: page.NextCursor})
+		require.NoError(t, err)
+		_, err = f.alice.Commands(t.Context(), f.session, client.ListCommandsParams{Order: orders[1-i], Cursor: page.NextCursor})
+		require.Equal(t, client.CodeValidationFailed, client.CodeOf(err))
+	}
 }
 
 // withoutErrors returns an iterator over the items of a slice, each with a nil error. The

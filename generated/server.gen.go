@@ -54,6 +54,24 @@ func (e ApprovalStatus) Valid() bool {
 	}
 }
 
+// Defines values for CommandOrder.
+const (
+	CommandOrderNewest CommandOrder = "newest"
+	CommandOrderOldest CommandOrder = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the CommandOrder enum.
+func (e CommandOrder) Valid() bool {
+	switch e {
+	case CommandOrderNewest:
+		return true
+	case CommandOrderOldest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandStatus.
 const (
 	CommandStatusCancelled       CommandStatus = "cancelled"
@@ -746,6 +764,9 @@ type CommandList struct {
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
+
+// CommandOrder The order of a list of commands: which of them come first.
+type CommandOrder string
 
 // CommandOutput What the device has reported while it ran the command.
 type CommandOutput struct {
@@ -1963,7 +1984,7 @@ type Session struct {
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
-	// CommandsTruncated True if the session has more commands than `commands` contains, otherwise absent.
+	// CommandsTruncated True if the session has earlier commands than `commands` contains, otherwise absent.
 	CommandsTruncated bool `json:"commandsTruncated,omitempty,omitzero"`
 
 	// CreatedAt The time at which the session was opened.
@@ -1996,8 +2017,8 @@ type Session struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
 
-	// NextCursor Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
-	// `commandsTruncated` is true.
+	// NextCursor Pass it as `cursor` to `GET .../commands` to get the earlier commands, the newest of them
+	// first. Absent unless `commandsTruncated` is true.
 	//
 	//
 	// Example: MDFqZDNxOHp2Ng
@@ -2326,8 +2347,17 @@ type OpenSessionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetSessionParams defines parameters for GetSession.
+type GetSessionParams struct {
+	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
+	Order *CommandOrder `form:"order,omitempty" json:"order,omitempty"`
+}
+
 // ListCommandsParams defines parameters for ListCommands.
 type ListCommandsParams struct {
+	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
+	Order *CommandOrder `form:"order,omitempty" json:"order,omitempty"`
+
 	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2604,7 +2634,7 @@ type ServerInterface interface {
 	OpenSession(w http.ResponseWriter, r *http.Request, params OpenSessionParams)
 	// GetSession Get a session and its commands
 	// (GET /api/v1/customer/sessions/{sessionId})
-	GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath)
+	GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params GetSessionParams)
 	// DecideCommand Approve or reject a command
 	// (POST /api/v1/customer/sessions/{sessionId}/approve)
 	DecideCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath)
@@ -2805,7 +2835,7 @@ func (_ Unimplemented) OpenSession(w http.ResponseWriter, r *http.Request, param
 
 // GetSession Get a session and its commands
 // (GET /api/v1/customer/sessions/{sessionId})
-func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath) {
+func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params GetSessionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3813,8 +3843,24 @@ func (siw *ServerInterfaceWrapper) GetSession(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSessionParams
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetSession(w, r, sessionID)
+		siw.Handler.GetSession(w, r, sessionID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3893,6 +3939,19 @@ func (siw *ServerInterfaceWrapper) ListCommands(w http.ResponseWriter, r *http.R
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListCommandsParams
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 
@@ -5315,6 +5374,7 @@ func (response OpenSession201JSONResponse) VisitOpenSessionResponse(w http.Respo
 
 type GetSessionRequestObject struct {
 	SessionID SessionInPath `json:"sessionId"`
+	Params    GetSessionParams
 }
 
 type GetSessionResponseObject interface {
@@ -6681,10 +6741,11 @@ func (sh *strictHandler) OpenSession(w http.ResponseWriter, r *http.Request, par
 }
 
 // GetSession operation middleware
-func (sh *strictHandler) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath) {
+func (sh *strictHandler) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params GetSessionParams) {
 	var request GetSessionRequestObject
 
 	request.SessionID = sessionID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetSession(ctx, request.(GetSessionRequestObject))

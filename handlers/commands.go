@@ -45,13 +45,18 @@ func proposedResponse(c queue.Command) generated.ProposeCommand201JSONResponse {
 	}
 }
 
-// ListCommands lists the commands of a session, oldest first.
+// ListCommands lists the commands of a session.
 func (s *Server) ListCommands(ctx context.Context, r generated.ListCommandsRequestObject) (generated.ListCommandsResponseObject, error) {
-	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, pageFrom(r.Params.Limit, r.Params.Cursor))
+	order, page := commandPageFrom(r)
+	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, order, page)
 	if err != nil {
 		return nil, err
 	}
 	return generated.ListCommands200JSONResponse(commandListOf(list, next)), nil
+}
+
+func commandPageFrom(r generated.ListCommandsRequestObject) (queue.Order, store.Page) {
+	return queue.Order(value(r.Params.Order)), pageFrom(r.Params.Limit, r.Params.Cursor)
 }
 
 func commandListOf(list []queue.Command, next string) generated.CommandList {

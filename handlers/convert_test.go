@@ -283,8 +283,10 @@ func listRequests() []requestCase {
 			return []any{since, page}
 		}).except("SessionID", passedOn),
 		converted(func(_ context.Context, r generated.ListCommandsRequestObject) any {
-			return pageFrom(r.Params.Limit, r.Params.Cursor)
+			order, page := commandPageFrom(r)
+			return []any{order, page}
 		}).except("SessionID", passedOn),
+		converted(func(_ context.Context, r generated.GetSessionRequestObject) any { return orderFrom(r) }).except("SessionID", passedOn),
 		converted(func(_ context.Context, r generated.ListTenantCommandsRequestObject) any {
 			filter, page := commandFilterFrom(r)
 			return []any{filter, page}

@@ -24,6 +24,12 @@ const (
 	ApprovalStatusPending ApprovalStatus = "pending"
 )
 
+// Defines values for CommandOrder.
+const (
+	CommandOrderNewest CommandOrder = "newest"
+	CommandOrderOldest CommandOrder = "oldest"
+)
+
 // Defines values for CommandStatus.
 const (
 	CommandStatusCancelled       CommandStatus = "cancelled"
@@ -511,6 +517,9 @@ type CommandList struct {
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
+
+// CommandOrder The order of a list of commands: which of them come first.
+type CommandOrder string
 
 // CommandOutput What the device has reported while it ran the command.
 type CommandOutput struct {
@@ -1611,7 +1620,7 @@ type Session struct {
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
-	// CommandsTruncated True if the session has more commands than `commands` contains, otherwise absent.
+	// CommandsTruncated True if the session has earlier commands than `commands` contains, otherwise absent.
 	CommandsTruncated bool `json:"commandsTruncated,omitempty,omitzero"`
 
 	// CreatedAt The time at which the session was opened.
@@ -1644,8 +1653,8 @@ type Session struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
 
-	// NextCursor Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
-	// `commandsTruncated` is true.
+	// NextCursor Pass it as `cursor` to `GET .../commands` to get the earlier commands, the newest of them
+	// first. Absent unless `commandsTruncated` is true.
 	//
 	//
 	// Example: MDFqZDNxOHp2Ng
@@ -2006,8 +2015,25 @@ func (p ListSessionsParams) query() url.Values {
 	return query
 }
 
+// GetSessionParams holds the query parameters of getSession. A zero value is not sent.
+type GetSessionParams struct {
+	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
+	Order CommandOrder
+}
+
+func (p GetSessionParams) query() url.Values {
+	query := url.Values{}
+	if p.Order != "" {
+		query.Set("order", string(p.Order))
+	}
+	return query
+}
+
 // ListCommandsParams holds the query parameters of listCommands. A zero value is not sent.
 type ListCommandsParams struct {
+	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
+	Order CommandOrder
+
 	// Limit The maximum number of items in a page.
 	Limit int
 
@@ -2017,6 +2043,9 @@ type ListCommandsParams struct {
 
 func (p ListCommandsParams) query() url.Values {
 	query := url.Values{}
+	if p.Order != "" {
+		query.Set("order", string(p.Order))
+	}
 	if p.Limit != 0 {
 		query.Set("limit", strconv.Itoa(p.Limit))
 	}
@@ -2281,10 +2310,11 @@ func (r requester) openSession(ctx context.Context, body OpenSessionRequest, opt
 }
 
 // getSession sends GET /api/v1/customer/sessions/{sessionId}.
-func (r requester) getSession(ctx context.Context, sessionID string) (*http.Response, error) {
+func (r requester) getSession(ctx context.Context, sessionID string, params GetSessionParams) (*http.Response, error) {
 	return r.do(ctx, operation{
 		method: http.MethodGet,
 		path:   pathOf("/api/v1/customer/sessions/%s", sessionID),
+		query:  params.query(),
 	})
 }
 

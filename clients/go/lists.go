@@ -62,14 +62,14 @@ func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsPar
 	})
 }
 
-// Commands returns a page of the commands of a session, the oldest first. Lists omit results,
+// Commands returns a page of the commands of a session, the oldest first unless Order is set. Lists omit results,
 // and parameters of more than 4 KiB. If Command.ResultOmitted or Command.ParametersOmitted is
 // true, read the whole command with CustomerClient.Command.
 func (c *CustomerClient) Commands(ctx context.Context, sessionID string, params ListCommandsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listCommands(ctx, sessionID, params))
 }
 
-// AllCommands returns the commands of a session, the oldest first, with one request per page.
+// AllCommands returns the commands of a session, the oldest first unless Order or Cursor is set, with one request per page.
 // As in Commands, results and large parameters are omitted. If a request fails, the error is
 // the last element.
 func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, params ListCommandsParams) iter.Seq2[Command, error] {

@@ -725,9 +725,10 @@ export interface paths {
         };
         /**
          * Get a session and its commands
-         * @description Returns the session with the first page of its commands, as `GET .../commands` lists
-         *     them: up to 50, oldest first. If there are more, `commandsTruncated` is true, and
-         *     `nextCursor` is the cursor with which `GET .../commands` continues. To follow a session
+         * @description Returns the session with its newest commands, up to 50, as `GET .../commands` lists them. They
+         *     are in the order in which they were proposed, or with `order=newest` the newest first. If the
+         *     session has earlier commands, `commandsTruncated` is true, and `nextCursor` is the cursor with
+         *     which `GET .../commands` continues with those, the newest of them first. To follow a session
          *     live, subscribe to its room on the customer socket instead of polling.
          */
         get: operations["getSession"];
@@ -779,6 +780,7 @@ export interface paths {
          * @description Lists the session's commands in the order in which they were proposed, a page at a time,
          *     without results and without parameters of more than 4 KiB: `GET` of the command returns
          *     both. The list shows the current state; the timeline of the session shows every change.
+         *     A `cursor` keeps the order of its list, so that `order` may be left out with it.
          */
         get: operations["listCommands"];
         put?: never;
@@ -1447,6 +1449,11 @@ export interface components {
          */
         Decision: "approved" | "rejected";
         /**
+         * @description The order of a list of commands: which of them come first.
+         * @enum {string}
+         */
+        CommandOrder: "oldest" | "newest";
+        /**
          * @description Which commands to list.
          * @default pending
          * @enum {string}
@@ -2098,11 +2105,11 @@ export interface components {
              *     Present only in the response to `getSession`.
              */
             commands?: components["schemas"]["Command"][];
-            /** @description True if the session has more commands than `commands` contains, otherwise absent. */
+            /** @description True if the session has earlier commands than `commands` contains, otherwise absent. */
             commandsTruncated?: boolean;
             /**
-             * @description Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
-             *     `commandsTruncated` is true.
+             * @description Pass it as `cursor` to `GET .../commands` to get the earlier commands, the newest of them
+             *     first. Absent unless `commandsTruncated` is true.
              * @example MDFqZDNxOHp2Ng
              */
             nextCursor?: string;
@@ -4530,7 +4537,10 @@ export interface operations {
     };
     getSession: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Which commands come first, the `oldest`, which is the default, or the `newest`. */
+                order?: components["schemas"]["CommandOrder"];
+            };
             header?: never;
             path: {
                 /** @description The id of the session. */
@@ -4673,6 +4683,8 @@ export interface operations {
     listCommands: {
         parameters: {
             query?: {
+                /** @description Which commands come first, the `oldest`, which is the default, or the `newest`. */
+                order?: components["schemas"]["CommandOrder"];
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `nextCursor` of the previous page. */
