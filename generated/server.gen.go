@@ -2347,12 +2347,6 @@ type OpenSessionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// GetSessionParams defines parameters for GetSession.
-type GetSessionParams struct {
-	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
-	Order *CommandOrder `form:"order,omitempty" json:"order,omitempty"`
-}
-
 // ListCommandsParams defines parameters for ListCommands.
 type ListCommandsParams struct {
 	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
@@ -2634,7 +2628,7 @@ type ServerInterface interface {
 	OpenSession(w http.ResponseWriter, r *http.Request, params OpenSessionParams)
 	// GetSession Get a session and its commands
 	// (GET /api/v1/customer/sessions/{sessionId})
-	GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params GetSessionParams)
+	GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath)
 	// DecideCommand Approve or reject a command
 	// (POST /api/v1/customer/sessions/{sessionId}/approve)
 	DecideCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath)
@@ -2835,7 +2829,7 @@ func (_ Unimplemented) OpenSession(w http.ResponseWriter, r *http.Request, param
 
 // GetSession Get a session and its commands
 // (GET /api/v1/customer/sessions/{sessionId})
-func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params GetSessionParams) {
+func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3843,24 +3837,8 @@ func (siw *ServerInterfaceWrapper) GetSession(w http.ResponseWriter, r *http.Req
 		return
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetSessionParams
-
-	// ------------- Optional query parameter "order" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		var requiredError *runtime.RequiredParameterError
-		if errors.As(err, &requiredError) {
-			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
-		} else {
-			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
-		}
-		return
-	}
-
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetSession(w, r, sessionID, params)
+		siw.Handler.GetSession(w, r, sessionID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5374,7 +5352,6 @@ func (response OpenSession201JSONResponse) VisitOpenSessionResponse(w http.Respo
 
 type GetSessionRequestObject struct {
 	SessionID SessionInPath `json:"sessionId"`
-	Params    GetSessionParams
 }
 
 type GetSessionResponseObject interface {
@@ -6741,11 +6718,10 @@ func (sh *strictHandler) OpenSession(w http.ResponseWriter, r *http.Request, par
 }
 
 // GetSession operation middleware
-func (sh *strictHandler) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params GetSessionParams) {
+func (sh *strictHandler) GetSession(w http.ResponseWriter, r *http.Request, sessionID SessionInPath) {
 	var request GetSessionRequestObject
 
 	request.SessionID = sessionID
-	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetSession(ctx, request.(GetSessionRequestObject))

@@ -286,7 +286,6 @@ func listRequests() []requestCase {
 			order, page := commandPageFrom(r)
 			return []any{order, page}
 		}).except("SessionID", passedOn),
-		converted(func(_ context.Context, r generated.GetSessionRequestObject) any { return orderFrom(r) }).except("SessionID", passedOn),
 		converted(func(_ context.Context, r generated.ListTenantCommandsRequestObject) any {
 			filter, page := commandFilterFrom(r)
 			return []any{filter, page}

@@ -66,14 +66,8 @@ func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestOb
 	if err != nil {
 		return nil, err
 	}
-	if orderFrom(r) != queue.NewestFirst {
-		slices.Reverse(commands)
-	}
+	slices.Reverse(commands)
 	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands, next)), nil
-}
-
-func orderFrom(r generated.GetSessionRequestObject) queue.Order {
-	return queue.Order(value(r.Params.Order))
 }
 
 // CloseSession closes a session and ends its waiting commands.

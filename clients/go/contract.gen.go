@@ -2015,20 +2015,6 @@ func (p ListSessionsParams) query() url.Values {
 	return query
 }
 
-// GetSessionParams holds the query parameters of getSession. A zero value is not sent.
-type GetSessionParams struct {
-	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
-	Order CommandOrder
-}
-
-func (p GetSessionParams) query() url.Values {
-	query := url.Values{}
-	if p.Order != "" {
-		query.Set("order", string(p.Order))
-	}
-	return query
-}
-
 // ListCommandsParams holds the query parameters of listCommands. A zero value is not sent.
 type ListCommandsParams struct {
 	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
@@ -2310,11 +2296,10 @@ func (r requester) openSession(ctx context.Context, body OpenSessionRequest, opt
 }
 
 // getSession sends GET /api/v1/customer/sessions/{sessionId}.
-func (r requester) getSession(ctx context.Context, sessionID string, params GetSessionParams) (*http.Response, error) {
+func (r requester) getSession(ctx context.Context, sessionID string) (*http.Response, error) {
 	return r.do(ctx, operation{
 		method: http.MethodGet,
 		path:   pathOf("/api/v1/customer/sessions/%s", sessionID),
-		query:  params.query(),
 	})
 }
 

@@ -75,7 +75,7 @@ func (c *CustomerClient) OpenSession(ctx context.Context, session OpenSessionReq
 // proposed. If CommandsTruncated is true, AllCommands continues at the NextCursor of the session with
 // the earlier commands, the newest of them first.
 func (c *CustomerClient) Session(ctx context.Context, sessionID string) (Session, error) {
-	return decode[Session](c.requester.getSession(ctx, sessionID, GetSessionParams{}))
+	return decode[Session](c.requester.getSession(ctx, sessionID))
 }
 
 // CloseSession closes a session. Commands of the session expire, unless a device has claimed

@@ -725,9 +725,8 @@ export interface paths {
         };
         /**
          * Get a session and its commands
-         * @description Returns the session with its newest commands, up to 50, as `GET .../commands` lists them. They
-         *     are in the order in which they were proposed, or with `order=newest` the newest first. If the
-         *     session has earlier commands, `commandsTruncated` is true, and `nextCursor` is the cursor with
+         * @description Returns the session with its newest commands, up to 50, as `GET .../commands` lists them, in
+         *     the order in which they were proposed. If the session has earlier commands, `commandsTruncated` is true, and `nextCursor` is the cursor with
          *     which `GET .../commands` continues with those, the newest of them first. To follow a session
          *     live, subscribe to its room on the customer socket instead of polling.
          */
@@ -2658,6 +2657,14 @@ export interface components {
             };
             content?: never;
         };
+        /** @description The response is the one whose entity tag the request had in `If-None-Match`. It has no body. */
+        NotModified: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
         /** @description The request does not follow this document. `errors` names each invalid part. */
         BadRequest: {
             headers: {
@@ -3871,6 +3878,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4004,6 +4012,7 @@ export interface operations {
                     "application/json": components["schemas"]["Device"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4457,6 +4466,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4537,10 +4547,7 @@ export interface operations {
     };
     getSession: {
         parameters: {
-            query?: {
-                /** @description Which commands come first, the `oldest`, which is the default, or the `newest`. */
-                order?: components["schemas"]["CommandOrder"];
-            };
+            query?: never;
             header?: never;
             path: {
                 /** @description The id of the session. */
@@ -4609,6 +4616,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4759,6 +4767,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4931,6 +4940,7 @@ export interface operations {
                     "application/json": components["schemas"]["Command"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4983,6 +4993,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandOutput"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5302,6 +5313,7 @@ export interface operations {
                     "application/json": components["schemas"]["EventList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5407,6 +5419,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5478,6 +5491,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5612,6 +5626,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConnectionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5744,6 +5759,7 @@ export interface operations {
                     "application/json": components["schemas"]["CutOffList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5783,6 +5799,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5832,6 +5849,7 @@ export interface operations {
                     "application/json": components["schemas"]["Usage"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5887,6 +5905,7 @@ export interface operations {
                     "application/json": components["schemas"]["SystemInfo"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
