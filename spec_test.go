@@ -84,6 +84,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"POST " + customer + "/sessions/{sessionId}/approve":                     "decideCommand approver",
 		"GET " + customer + "/sessions/{sessionId}/events":                       "listSessionEvents viewer",
 		"GET " + customer + "/approvals":                                         "listApprovals viewer",
+		"GET " + customer + "/commands":                                          "listTenantCommands viewer",
 		"POST " + customer + "/users/{userId}/cut-off":                           "cutOff admin",
 		"GET " + customer + "/cut-offs":                                          "listCutOffs admin",
 		"GET " + customer + "/me":                                                "getMe viewer",
