@@ -30,7 +30,7 @@ var (
 
 // order lists the guides in the order in which they are shown. Guides that are not listed come
 // last.
-var order = []string{"quick-start", "devices", "firmware", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "supabase", "deploying", "operations", "listeners", "observability", "runbook", "stores", "upgrading"}
+var order = []string{"quick-start", "devices", "firmware", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "supabase", "deploying", "operations", "scale", "listeners", "observability", "runbook", "stores", "upgrading"}
 
 // Page is a rendered document as the gateway serves it.
 type Page struct {
