@@ -3891,17 +3891,6 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "name": "Pump station 12",
-                 *       "externalId": "PX4-001873",
-                 *       "location": "Hall 3, Leipzig",
-                 *       "tags": {
-                 *         "site": "leipzig",
-                 *         "line": "cooling"
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["ProvisionDeviceRequest"];
             };
         };
