@@ -35,7 +35,7 @@ TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
 .PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-monitoring test-stores test-supabase test-roll roll-fixture test-browser test-contract test-generators differential histories faults measure-faults \
-	mutants bench bench-peers bench-sockets bench-abuse bench-reconnect check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
+	mutants bench bench-peers bench-sockets bench-abuse bench-reconnect bench-scale check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy strace qemu compiler packagers buildah promtool prometheus chromium node
 
 help: ## List the targets.
@@ -127,6 +127,10 @@ bench-abuse: redis ## Measure what a hostile tenant costs the gateway and anothe
 
 bench-reconnect: redis ## Measure what the death of one of two instances costs another tenant; updates docs/performance.md; takes a minute.
 	@FIELDGATE_MEASURE_RECONNECT=full go test -count=1 -timeout 10m -v -run '^TestMeasureReconnect$$' ./gateway/measure
+
+bench-scale: redis ## Play 20,000 devices against two instances and a Redis Cluster of three; takes eight minutes.
+	@$(BUILD) -o $(BIN)/ ./cmd/fieldgate ./cmd/fieldgate-load
+	@$(BIN)/fieldgate-load run cmd/fieldgate-load/scenarios/20000.yaml
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue

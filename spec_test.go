@@ -38,14 +38,15 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		customer = "/api/v1/customer"
 	)
 	want := map[string]string{ // maps method and path to the operationId, followed by the lowest role that may call it, if it needs a role
-		"GET /healthz":       "getHealth",
-		"GET /readyz":        "getReadiness",
-		"GET /version":       "getVersion",
-		"GET /openapi.yaml":  "getContractYAML",
-		"GET /openapi.json":  "getContractJSON",
-		"GET /asyncapi.yaml": "getSocketContract",
-		"GET /asyncapi.json": "getSocketContractJSON",
-		"GET /docs":          "getDocs",
+		"GET /healthz":                    "getHealth",
+		"GET /readyz":                     "getReadiness",
+		"GET /.well-known/fieldgate/keys": "getSigningKeys",
+		"GET /version":                    "getVersion",
+		"GET /openapi.yaml":               "getContractYAML",
+		"GET /openapi.json":               "getContractJSON",
+		"GET /asyncapi.yaml":              "getSocketContract",
+		"GET /asyncapi.json":              "getSocketContractJSON",
+		"GET /docs":                       "getDocs",
 
 		"POST " + device + "/register":                      "registerDevice",
 		"POST " + device + "/auth":                          "authenticateDevice",
@@ -77,6 +78,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"GET " + customer + "/sessions/{sessionId}/commands":                     "listCommands viewer",
 		"GET " + customer + "/sessions/{sessionId}/commands/{commandId}":         "getCommand viewer",
 		"GET " + customer + "/sessions/{sessionId}/commands/{commandId}/output":  "getCommandOutput viewer",
+		"GET " + customer + "/sessions/{sessionId}/commands/{commandId}/receipt": "getReceipt viewer",
 		"POST " + customer + "/sessions/{sessionId}/commands/{commandId}/cancel": "cancelCommand operator",
 		"POST " + customer + "/sessions/{sessionId}/commands/{commandId}/retry":  "retryCommand operator",
 		"POST " + customer + "/sessions/{sessionId}/approve":                     "decideCommand approver",

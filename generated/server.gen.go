@@ -300,6 +300,75 @@ func (e SessionType) Valid() bool {
 	}
 }
 
+// Defines values for SigningKeyAlg.
+const (
+	SigningKeyAlgES256 SigningKeyAlg = "ES256"
+	SigningKeyAlgEdDSA SigningKeyAlg = "EdDSA"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyAlg enum.
+func (e SigningKeyAlg) Valid() bool {
+	switch e {
+	case SigningKeyAlgES256:
+		return true
+	case SigningKeyAlgEdDSA:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningKeyCrv.
+const (
+	SigningKeyCrvEd25519 SigningKeyCrv = "Ed25519"
+	SigningKeyCrvP256    SigningKeyCrv = "P-256"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyCrv enum.
+func (e SigningKeyCrv) Valid() bool {
+	switch e {
+	case SigningKeyCrvEd25519:
+		return true
+	case SigningKeyCrvP256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningKeyKty.
+const (
+	SigningKeyKtyEC  SigningKeyKty = "EC"
+	SigningKeyKtyOKP SigningKeyKty = "OKP"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyKty enum.
+func (e SigningKeyKty) Valid() bool {
+	switch e {
+	case SigningKeyKtyEC:
+		return true
+	case SigningKeyKtyOKP:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningKeyUse.
+const (
+	SigningKeyUseSig SigningKeyUse = "sig"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyUse enum.
+func (e SigningKeyUse) Valid() bool {
+	switch e {
+	case SigningKeyUseSig:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserKind.
 const (
 	UserKindPerson  UserKind = "person"
@@ -513,6 +582,14 @@ type ClaimedCommand struct {
 	//
 	// Example: 5
 	Priority int `json:"priority"`
+
+	// Receipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+	// compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+	// no receipts.
+	//
+	//
+	// Example: eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+	Receipt string `json:"receipt,omitempty,omitzero"`
 
 	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
@@ -2034,6 +2111,55 @@ type SessionStatus string
 // SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
 
+// SignedReceipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+// compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+// no receipts.
+//
+// Example: eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+type SignedReceipt = string
+
+// SigningKey A public key as a JSON Web Key (RFC 7517), for Ed25519 (RFC 8037) or P-256 (RFC 7518).
+type SigningKey struct {
+	// Alg The algorithm of its signatures.
+	Alg SigningKeyAlg `json:"alg"`
+
+	// Crv The curve of the key.
+	Crv SigningKeyCrv `json:"crv"`
+
+	// Kid The id of the key: its thumbprint (RFC 7638).
+	Kid string `json:"kid"`
+
+	// Kty The type of the key.
+	Kty SigningKeyKty `json:"kty"`
+
+	// Use What the key is used for.
+	Use SigningKeyUse `json:"use"`
+
+	// X The public key, or the x coordinate of its point, in base64url.
+	X string `json:"x"`
+
+	// Y The y coordinate of the point of a P-256 key.
+	Y string `json:"y,omitempty,omitzero"`
+}
+
+// SigningKeyAlg The algorithm of its signatures.
+type SigningKeyAlg string
+
+// SigningKeyCrv The curve of the key.
+type SigningKeyCrv string
+
+// SigningKeyKty The type of the key.
+type SigningKeyKty string
+
+// SigningKeyUse What the key is used for.
+type SigningKeyUse string
+
+// SigningKeys Public keys that verify receipts, as a JSON Web Key Set.
+type SigningKeys struct {
+	// Keys The keys, the signing one first.
+	Keys []SigningKey `json:"keys"`
+}
+
 // Statement The complete description of the command, in base64url without padding: a JSON object that was
 // encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
 // [guide](/docs/guides/sessions-and-approvals#the-statement) lists the members. Absent for a
@@ -2513,6 +2639,9 @@ func (a DeviceMetadata) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetSigningKeys Get the keys that verify receipts
+	// (GET /.well-known/fieldgate/keys)
+	GetSigningKeys(w http.ResponseWriter, r *http.Request)
 	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
@@ -2588,6 +2717,9 @@ type ServerInterface interface {
 	// GetCommandOutput Get the progress and the output of a running command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
 	GetCommandOutput(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params GetCommandOutputParams)
+	// GetReceipt Get the receipt of a command
+	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt)
+	GetReceipt(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams)
@@ -2656,6 +2788,12 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// GetSigningKeys Get the keys that verify receipts
+// (GET /.well-known/fieldgate/keys)
+func (_ Unimplemented) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListApprovals List the commands that are pending approval
 // (GET /api/v1/customer/approvals)
@@ -2807,6 +2945,12 @@ func (_ Unimplemented) GetCommandOutput(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetReceipt Get the receipt of a command
+// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt)
+func (_ Unimplemented) GetReceipt(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // RetryCommand Retry a command that has ended
 // (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 func (_ Unimplemented) RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams) {
@@ -2941,6 +3085,20 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// GetSigningKeys operation middleware
+func (siw *ServerInterfaceWrapper) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSigningKeys(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListApprovals operation middleware
 func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.Request) {
@@ -3908,6 +4066,41 @@ func (siw *ServerInterfaceWrapper) GetCommandOutput(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// GetReceipt operation middleware
+func (siw *ServerInterfaceWrapper) GetReceipt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sessionId" -------------
+	var sessionID SessionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sessionId", chi.URLParam(r, "sessionId"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetReceipt(w, r, sessionID, commandID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RetryCommand operation middleware
 func (siw *ServerInterfaceWrapper) RetryCommand(w http.ResponseWriter, r *http.Request) {
 
@@ -4560,6 +4753,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/.well-known/fieldgate/keys", wrapper.GetSigningKeys)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/approvals", wrapper.ListApprovals)
 	})
 	r.Group(func(r chi.Router) {
@@ -4635,6 +4831,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output", wrapper.GetCommandOutput)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt", wrapper.GetReceipt)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", wrapper.RetryCommand)
 	})
 	r.Group(func(r chi.Router) {
@@ -4699,6 +4898,27 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 
 	return r
+}
+
+type GetSigningKeysRequestObject struct {
+}
+
+type GetSigningKeysResponseObject interface {
+	VisitGetSigningKeysResponse(w http.ResponseWriter) error
+}
+
+type GetSigningKeys200JSONResponse SigningKeys
+
+func (response GetSigningKeys200JSONResponse) VisitGetSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListApprovalsRequestObject struct {
@@ -5288,6 +5508,35 @@ func (response GetCommandOutput200JSONResponse) VisitGetCommandOutputResponse(w 
 	return err
 }
 
+type GetReceiptRequestObject struct {
+	SessionID SessionInPath `json:"sessionId"`
+	CommandID CommandInPath `json:"commandId"`
+}
+
+type GetReceiptResponseObject interface {
+	VisitGetReceiptResponse(w http.ResponseWriter) error
+}
+
+type GetReceipt200ApplicationJoseResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetReceipt200ApplicationJoseResponse) VisitGetReceiptResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jose")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type RetryCommandRequestObject struct {
 	SessionID SessionInPath `json:"sessionId"`
 	CommandID CommandInPath `json:"commandId"`
@@ -5754,6 +6003,9 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetSigningKeys Get the keys that verify receipts
+	// (GET /.well-known/fieldgate/keys)
+	GetSigningKeys(ctx context.Context, request GetSigningKeysRequestObject) (GetSigningKeysResponseObject, error)
 	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
@@ -5829,6 +6081,9 @@ type StrictServerInterface interface {
 	// GetCommandOutput Get the progress and the output of a running command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
 	GetCommandOutput(ctx context.Context, request GetCommandOutputRequestObject) (GetCommandOutputResponseObject, error)
+	// GetReceipt Get the receipt of a command
+	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt)
+	GetReceipt(ctx context.Context, request GetReceiptRequestObject) (GetReceiptResponseObject, error)
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(ctx context.Context, request RetryCommandRequestObject) (RetryCommandResponseObject, error)
@@ -5931,6 +6186,30 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// GetSigningKeys operation middleware
+func (sh *strictHandler) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
+	var request GetSigningKeysRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSigningKeys(ctx, request.(GetSigningKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSigningKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSigningKeysResponseObject); ok {
+		if err := validResponse.VisitGetSigningKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListApprovals operation middleware
@@ -6673,6 +6952,33 @@ func (sh *strictHandler) GetCommandOutput(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetCommandOutputResponseObject); ok {
 		if err := validResponse.VisitGetCommandOutputResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetReceipt operation middleware
+func (sh *strictHandler) GetReceipt(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	var request GetReceiptRequestObject
+
+	request.SessionID = sessionID
+	request.CommandID = commandID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReceipt(ctx, request.(GetReceiptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReceipt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetReceiptResponseObject); ok {
+		if err := validResponse.VisitGetReceiptResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -284,6 +284,14 @@ type ClaimedCommand struct {
 	// Example: 5
 	Priority int `json:"priority"`
 
+	// Receipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+	// compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+	// no receipts.
+	//
+	//
+	// Example: eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+	Receipt string `json:"receipt,omitempty,omitzero"`
+
 	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
@@ -2050,6 +2058,14 @@ func (a DeviceMetadata) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
+// getSigningKeys sends GET /.well-known/fieldgate/keys.
+func (r requester) getSigningKeys(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/.well-known/fieldgate/keys",
+	})
+}
+
 // listApprovals sends GET /api/v1/customer/approvals.
 func (r requester) listApprovals(ctx context.Context, params ListApprovalsParams) (*http.Response, error) {
 	return r.do(ctx, operation{
@@ -2269,6 +2285,14 @@ func (r requester) getCommandOutput(ctx context.Context, sessionID string, comma
 		method: http.MethodGet,
 		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/output", sessionID, commandID),
 		query:  params.query(),
+	})
+}
+
+// getReceipt sends GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt.
+func (r requester) getReceipt(ctx context.Context, sessionID string, commandID string) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/receipt", sessionID, commandID),
 	})
 }
 

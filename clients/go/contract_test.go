@@ -23,6 +23,7 @@ var methodOf = map[string]string{
 	"getHealth":          "Gateway.Health",
 	"getReadiness":       "Gateway.Readiness",
 	"getVersion":         "Gateway.Version",
+	"getSigningKeys":     "Gateway.ReceiptKeys",
 	"registerDevice":     "Gateway.Register",
 	"authenticateDevice": "Gateway.Authenticate",
 
@@ -56,6 +57,7 @@ var methodOf = map[string]string{
 	"listCommands":       "CustomerClient.Commands",
 	"getCommand":         "CustomerClient.Command",
 	"getCommandOutput":   "CustomerClient.Output",
+	"getReceipt":         "CustomerClient.Receipt",
 	"cancelCommand":      "CustomerClient.Cancel",
 	"retryCommand":       "CustomerClient.Retry",
 	"decideCommand":      "CustomerClient.Decide",

@@ -67,6 +67,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/fieldgate/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the keys that verify receipts
+         * @description Returns the public keys with which the [receipts](/docs/guides/receipts) of this installation are
+         *     verified, as a JSON Web Key Set (RFC 7517): that of the key that signs, and those of keys that have
+         *     signed or will sign. The set is empty if the installation signs no receipts.
+         *
+         *     Whoever wants to verify receipts without trusting the gateway obtains the keys once, on a way that is
+         *     trusted, and not from here each time.
+         */
+        get: operations["getSigningKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.yaml": {
         parameters: {
             query?: never;
@@ -840,6 +865,37 @@ export interface paths {
          *     result. Read it before deciding on the command, and send its `digest` with the decision.
          */
         get: operations["getCommand"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get the receipt of a command
+         * @description Returns the [receipt](/docs/guides/receipts) of a command that was approved, or that needed no approval:
+         *     what the gateway vouches for, signed, so that somebody who trusts neither this response nor the store
+         *     can verify it. It is a JWS in compact form (RFC 7515) over the statement of the command and the votes
+         *     of its approvers, made anew for each request. The device gets one with its claim.
+         *
+         *     There is none (404 `receipt_not_found`) if the installation signs no receipts, if the command waits for
+         *     an approval or was rejected, or if it was proposed before the installation kept statements.
+         */
+        get: operations["getReceipt"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1686,6 +1742,7 @@ export interface components {
             type: components["schemas"]["CommandType"];
             parameters: components["schemas"]["CommandParameters"];
             statement?: components["schemas"]["Statement"];
+            receipt?: components["schemas"]["SignedReceipt"];
             priority: components["schemas"]["Priority"];
             /** @description The number of this attempt. If it is above 1, an earlier attempt may have started the command. */
             attempt: number;
@@ -1719,6 +1776,47 @@ export interface components {
          * @example eyJjb21tYW5kIjoiY21kX2FhMDFLQVExTTM3UTlOOVI3VDhGVjRZWDBNVjVQIn0
          */
         Statement: string;
+        /**
+         * @description What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+         *     compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+         *     no receipts.
+         * @example eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+         */
+        SignedReceipt: string;
+        /** @description Public keys that verify receipts, as a JSON Web Key Set. */
+        SigningKeys: {
+            /** @description The keys, the signing one first. */
+            keys: components["schemas"]["SigningKey"][];
+        };
+        /** @description A public key as a JSON Web Key (RFC 7517), for Ed25519 (RFC 8037) or P-256 (RFC 7518). */
+        SigningKey: {
+            /**
+             * @description The type of the key.
+             * @enum {string}
+             */
+            kty: "OKP" | "EC";
+            /**
+             * @description The curve of the key.
+             * @enum {string}
+             */
+            crv: "Ed25519" | "P-256";
+            /**
+             * @description The algorithm of its signatures.
+             * @enum {string}
+             */
+            alg: "EdDSA" | "ES256";
+            /**
+             * @description What the key is used for.
+             * @enum {string}
+             */
+            use: "sig";
+            /** @description The id of the key: its thumbprint (RFC 7638). */
+            kid: string;
+            /** @description The public key, or the x coordinate of its point, in base64url. */
+            x: string;
+            /** @description The y coordinate of the point of a P-256 key. */
+            y?: string;
+        };
         /** @description The approval of the command. Absent if none was required. */
         ClaimApproval: {
             decidedBy: components["schemas"]["UserId"];
@@ -2800,6 +2898,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description There is no such session or command for the caller, or the command has no receipt. */
+        ReceiptNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description There is no such session for the caller, or no such command in the session. */
         SessionOrCommandNotFound: {
             headers: {
@@ -3184,6 +3292,42 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Version"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+        };
+    };
+    getSigningKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {
+                     *           "kty": "OKP",
+                     *           "crv": "Ed25519",
+                     *           "alg": "EdDSA",
+                     *           "use": "sig",
+                     *           "kid": "--6IM5l0OosLj9yWskISYhUA3n_3CURQkmrYMSha_ck",
+                     *           "x": "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SigningKeys"];
                 };
             };
             500: components["responses"]["InternalError"];
@@ -4912,6 +5056,40 @@ export interface operations {
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionOrCommandNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example eyJhbGciOiJFZERTQSIsImtpZCI6Ii0tNklNNWwwT29zTGo5eVdza0lTWWhVQTNuXzNDVVJRa21yWU1TaGFfY2siLCJ0eXAiOiJmaWVsZGdhdGUtcmVjZWlwdCJ9.eyJleHBpcmVzQXQiOiIyMDI1LTExLTIzVDIwOjE1OjMwLjAwMFoiLCJpc3N1ZWRBdCI6IjIwMjUtMTEtMjJUMjA6MTY6MTAuMDA0WiIsInN0YXRlbWVudCI6ImV5SmpiMjF0WVc1a0lqb2lZMjFrWHpkck1ERnFaRE54WXpsaE5XZzNkakpxT0hjMFpUWmlNSFF4ZUcwaUxDSmtaV3hwZG1WeVFua2lPaUl5TURJMUxURXhMVEl6VkRJd09qRTFPak13TGpBd01Gb2lMQ0prWlhacFkyVWlPbnNpYVdRaU9pSmtaWFpmTjJzd01XcGtNM0U0ZW5ZMmJUUjVNbmc1YmpWME1HTTRhR0p5WVNJc0ltNWhiV1VpT2lKUWRXMXdJSE4wWVhScGIyNGdNVElpTENKelpYSnBZV3hPZFcxaVpYSWlPaUpRV0RRdE1EQXhPRGN6SW4wc0ltMWhlRUYwZEdWdGNIUnpJam94TENKd1lYSmhiV1YwWlhKeklqcDdJbk5sY25acFkyVWlPaUowWld4bGJXVjBjbmtpTENKbmNtRmpaVk5sWTI5dVpITWlPakV3ZlN3aWNHOXNhV041SWpwN0ltVm1abVZqZENJNkluSmxkbWxsZHlJc0luSjFiR1VpT2lJcUlpd2lkbVZ5YzJsdmJpSTZJakpqTWpaaU5EWmlOamhtWmlKOUxDSndjbWx2Y21sMGVTSTZOU3dpY0hKdmNHOXpaWElpT25zaWFXUWlPaUk1WXpGbU1tWXdaUzAxTkdNMUxUUmlNV0V0T0dFMU15MHdaRGRoTW1VMFlqWmpPVEFpTENKcmFXNWtJam9pY0dWeWMyOXVJbjBzSW5KbFlYTnZiaUk2SWxSbGJHVnRaWFJ5ZVNCemRHOXdjR1ZrSUdGbWRHVnlJSFJvWlNCMWNHUmhkR1VpTENKelpYTnphVzl1SWpvaWMyVnpYemRyTURGcVpETnhZalYzT0dzeWNqWm1NR1EwY3pkbk1YQXpaVzRpTENKMFpXNWhiblFpT2lKaFkyMWxJaXdpZEhsd1pTSTZJbk5sY25acFkyVXVjbVZ6ZEdGeWRDSXNJblpsY25OcGIyNGlPakY5IiwidmVyc2lvbiI6MSwidm90ZXMiOlt7ImF0IjoiMjAyNS0xMS0yMlQyMDoxNjowMi41NTFaIiwiZGVjaXNpb24iOiJhcHByb3ZlZCIsInVzZXIiOiI1YjBjNmE1Mi02ZDBmLTRhOGUtOWEzYi0yZjFmNmYxZjdjMTEifV19.ct_DoIam5dFwbPboPnlANZK2_0uJo3_kkO1Y7msnKEurVeJdCJwGAMf4L-bjf0qJ9-fr48MqWOF8kHf_OzwpBg */
+                    "application/jose": components["schemas"]["SignedReceipt"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            404: components["responses"]["ReceiptNotFound"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
