@@ -3364,8 +3364,8 @@ export interface operations {
                      *           "crv": "Ed25519",
                      *           "alg": "EdDSA",
                      *           "use": "sig",
-                     *           "kid": "1nmf7XZmUqRxzGZ29RxCoeKf0scmIEHYgYu-ECf5Qzo",
-                     *           "x": "3SYKpVzIUAsAdD-JwVUzs5SVwf3MWDhg8Q8n9CiVVf8"
+                     *           "kid": "--6IM5l0OosLj9yWskISYhUA3n_3CURQkmrYMSha_ck",
+                     *           "x": "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
                      *         }
                      *       ]
                      *     }
@@ -4079,17 +4079,6 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /**
-                 * @example {
-                 *       "name": "Pump station 12",
-                 *       "externalId": "PX4-001873",
-                 *       "location": "Hall 3, Leipzig",
-                 *       "tags": {
-                 *         "site": "leipzig",
-                 *         "line": "cooling"
-                 *       }
-                 *     }
-                 */
                 "application/json": components["schemas"]["ProvisionDeviceRequest"];
             };
         };
@@ -5144,7 +5133,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /** @example eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl */
+                    /** @example eyJhbGciOiJFZERTQSIsImtpZCI6Ii0tNklNNWwwT29zTGo5eVdza0lTWWhVQTNuXzNDVVJRa21yWU1TaGFfY2siLCJ0eXAiOiJmaWVsZGdhdGUtcmVjZWlwdCJ9.eyJleHBpcmVzQXQiOiIyMDI1LTExLTIzVDIwOjE1OjMwLjAwMFoiLCJpc3N1ZWRBdCI6IjIwMjUtMTEtMjJUMjA6MTY6MTAuMDA0WiIsInN0YXRlbWVudCI6ImV5SmpiMjF0WVc1a0lqb2lZMjFrWHpkck1ERnFaRE54WXpsaE5XZzNkakpxT0hjMFpUWmlNSFF4ZUcwaUxDSmtaV3hwZG1WeVFua2lPaUl5TURJMUxURXhMVEl6VkRJd09qRTFPak13TGpBd01Gb2lMQ0prWlhacFkyVWlPbnNpYVdRaU9pSmtaWFpmTjJzd01XcGtNM0U0ZW5ZMmJUUjVNbmc1YmpWME1HTTRhR0p5WVNJc0ltNWhiV1VpT2lKUWRXMXdJSE4wWVhScGIyNGdNVElpTENKelpYSnBZV3hPZFcxaVpYSWlPaUpRV0RRdE1EQXhPRGN6SW4wc0ltMWhlRUYwZEdWdGNIUnpJam94TENKd1lYSmhiV1YwWlhKeklqcDdJbk5sY25acFkyVWlPaUowWld4bGJXVjBjbmtpTENKbmNtRmpaVk5sWTI5dVpITWlPakV3ZlN3aWNHOXNhV041SWpwN0ltVm1abVZqZENJNkluSmxkbWxsZHlJc0luSjFiR1VpT2lJcUlpd2lkbVZ5YzJsdmJpSTZJakpqTWpaaU5EWmlOamhtWmlKOUxDSndjbWx2Y21sMGVTSTZOU3dpY0hKdmNHOXpaWElpT25zaWFXUWlPaUk1WXpGbU1tWXdaUzAxTkdNMUxUUmlNV0V0T0dFMU15MHdaRGRoTW1VMFlqWmpPVEFpTENKcmFXNWtJam9pY0dWeWMyOXVJbjBzSW5KbFlYTnZiaUk2SWxSbGJHVnRaWFJ5ZVNCemRHOXdjR1ZrSUdGbWRHVnlJSFJvWlNCMWNHUmhkR1VpTENKelpYTnphVzl1SWpvaWMyVnpYemRyTURGcVpETnhZalYzT0dzeWNqWm1NR1EwY3pkbk1YQXpaVzRpTENKMFpXNWhiblFpT2lKaFkyMWxJaXdpZEhsd1pTSTZJbk5sY25acFkyVXVjbVZ6ZEdGeWRDSXNJblpsY25OcGIyNGlPakY5IiwidmVyc2lvbiI6MSwidm90ZXMiOlt7ImF0IjoiMjAyNS0xMS0yMlQyMDoxNjowMi41NTFaIiwiZGVjaXNpb24iOiJhcHByb3ZlZCIsInVzZXIiOiI1YjBjNmE1Mi02ZDBmLTRhOGUtOWEzYi0yZjFmNmYxZjdjMTEifV19.ct_DoIam5dFwbPboPnlANZK2_0uJo3_kkO1Y7msnKEurVeJdCJwGAMf4L-bjf0qJ9-fr48MqWOF8kHf_OzwpBg */
                     "application/jose": components["schemas"]["SignedReceipt"];
                 };
             };
