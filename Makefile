@@ -29,12 +29,13 @@ SCALAR      := @scalar/api-reference@1.72.1
 SCALAR_SHA  := bf091006bdc3af6067af77c2f534812e3e633e94a94e87138069f570f33b762c
 OPENAPI     := .ci/openapi
 DIFFERENTIAL := .ci/differential
+GENERATORS   := .ci/generators
 PEERS       := .ci/peers
 TYPESCRIPT  := clients/typescript
 CONSOLE     := clients/console
 
-.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-monitoring test-stores test-supabase test-roll roll-fixture test-browser test-contract differential histories faults measure-faults \
-	mutants bench bench-peers bench-sockets bench-abuse bench-reconnect check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
+.PHONY: help build agents check-agents packages manuals chart helm image snapshot release run demo generate test test-go test-kill measure-agent test-agents test-examples test-packages test-image test-balancer test-monitoring test-stores test-supabase test-roll roll-fixture test-browser test-contract test-generators differential histories faults measure-faults \
+	mutants bench bench-peers bench-sockets bench-abuse bench-reconnect bench-scale check format vet lint comments drift contract asyncapi openapi breaking release-contract vulncheck \
 	alerts manifests reference typescript typescript-check typescript-test console console-check redis valkey jq haproxy strace qemu compiler packagers buildah promtool prometheus chromium node
 
 help: ## List the targets.
@@ -100,7 +101,7 @@ demo: build ## Demonstrate the life of a command.
 generate: $(TYPESCRIPT)/node_modules/.package-lock.json ## Generate the server and the clients from openapi.yaml.
 	go generate ./...
 	@npm --prefix $(TYPESCRIPT) run --silent generate
-	@FIELDGATE_TEST_WRITE_SAMPLES=yes go test -count=1 -run '^TestSamples_AreWholeFiles$$' ./docs
+	@FIELDGATE_TEST_WRITE_SAMPLES=yes go test -count=1 -run '^(TestSamples_AreWholeFiles|TestPages_GoClientHasItsReadme)$$' ./docs
 
 test: redis jq ## Run all tests; installs redis-server and other packages as root on Debian.
 	@for module in $(MODULES); do (cd $$module && go test $(RACE) -timeout 30m ./...) || exit 1; done
@@ -126,6 +127,10 @@ bench-abuse: redis ## Measure what a hostile tenant costs the gateway and anothe
 
 bench-reconnect: redis ## Measure what the death of one of two instances costs another tenant; updates docs/performance.md; takes a minute.
 	@FIELDGATE_MEASURE_RECONNECT=full go test -count=1 -timeout 10m -v -run '^TestMeasureReconnect$$' ./gateway/measure
+
+bench-scale: redis ## Play 20,000 devices against two instances and a Redis Cluster of three; takes eight minutes.
+	@$(BUILD) -o $(BIN)/ ./cmd/fieldgate ./cmd/fieldgate-load
+	@$(BIN)/fieldgate-load run cmd/fieldgate-load/scenarios/20000.yaml
 
 histories: redis ## Check 50 concurrent histories of 2,000 operations for linearizability.
 	@FIELDGATE_HISTORIES=50 go test -count=1 -v -run '^TestLease_HistoriesAreLinearizable$$' ./queue
@@ -195,6 +200,10 @@ test-contract: $(OPENAPI)/node_modules/.package-lock.json redis ## Test every op
 	@FIELDGATE_TEST_PRISM="$(CURDIR)/$(OPENAPI)/node_modules/.bin/prism" go test -count=1 -timeout 10m -run Prism ./gateway
 	@$(MAKE) --no-print-directory differential
 
+# The generators of Go clients are a module of their own, with checksums: see go.mod in the folder.
+test-generators: build $(GENERATORS)/node_modules/.package-lock.json $(DIFFERENTIAL)/node_modules/.package-lock.json ## Generate a client with each of ten generators, compile it strictly and call a gateway; takes minutes.
+	@node $(GENERATORS)/check.js bin/fieldgate
+
 differential: build $(DIFFERENTIAL)/node_modules/.package-lock.json ## Compare the validation of generated requests with that of ajv.
 	@node $(DIFFERENTIAL)/check.js bin/fieldgate openapi.yaml asyncapi.yaml
 	@node --test --test-reporter=dot $(DIFFERENTIAL)/check.test.js
@@ -216,23 +225,27 @@ comments:
 	@go test ./.ci/comments
 	@go run ./.ci/comments
 
-# The generated code must match openapi.yaml, whether it is committed or not.
+# The generated files must match the contracts, whether they are committed or not.
 drift:
-	@before=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
-	after=$$(cat generated/*.gen.go clients/go/*.gen.go | sha256sum); \
-	if [ "$$before" != "$$after" ]; then echo "the generated code did not match openapi.yaml: commit the files that make generate has changed"; exit 1; fi
+	@before=$$(cat generated/*.gen.go generated/asyncapi.yaml clients/go/*.gen.go | sha256sum); go generate ./... || exit 1; \
+	after=$$(cat generated/*.gen.go generated/asyncapi.yaml clients/go/*.gen.go | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "the generated files did not match the contracts: commit the files that make generate has changed"; exit 1; fi
 	@go run ./.ci/mutants -match
 
 contract:
-	@go test -count=1 . ./generated
+	@go test -count=1 . ./generated ./.ci/bundle
 
-# Checks asyncapi.yaml with the parser of the AsyncAPI project.
+# Checks asyncapi.yaml with the parser of the AsyncAPI project, and the published document also with its
+# generator of models.
 asyncapi: $(ASYNCAPI)/node_modules/.package-lock.json
 	@node $(ASYNCAPI)/check.js asyncapi.yaml
+	@node $(ASYNCAPI)/check.js generated/asyncapi.yaml
+	@node $(ASYNCAPI)/models.js generated/asyncapi.yaml
 
-# Checks the style of openapi.yaml. The Go tests of the root package check its content.
+# Checks the style of openapi.yaml, and of the published contract of the sockets. The Go tests of the root package check its content.
 openapi: $(OPENAPI)/node_modules/.package-lock.json
 	@$(OPENAPI)/lint.sh openapi.yaml
+	@$(OPENAPI)/node_modules/.bin/spectral lint --quiet --fail-severity=hint --ruleset=$(OPENAPI)/spectral.yaml openapi.yaml generated/asyncapi.yaml
 	@OASDIFF="$(OASDIFF)" node --test --test-reporter=dot $(OPENAPI)/checks.test.js
 
 # Checks that openapi.yaml has no breaking change since the last release.

@@ -30,6 +30,7 @@ const (
 	CodeDeviceNotFound        Code = "device_not_found"
 	CodeSessionNotFound       Code = "session_not_found"
 	CodeCommandNotFound       Code = "command_not_found"
+	CodeReceiptNotFound       Code = "receipt_not_found"
 	CodeConnectionNotFound    Code = "connection_not_found"
 	CodeMethodNotAllowed      Code = "method_not_allowed"
 	CodeRequestTimeout        Code = "request_timeout"

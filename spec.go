@@ -11,7 +11,13 @@ import _ "embed"
 var Spec []byte
 
 // SocketSpec is asyncapi.yaml, the contract of the socket frames. It is written by hand.
-// It refers to schemas in openapi.yaml, so both files are served in the same directory.
+// It refers to schemas in openapi.yaml.
 //
 //go:embed asyncapi.yaml
 var SocketSpec []byte
+
+// PublishedSocketSpec is the same contract in one document, which needs no other file: the gateway
+// serves it. It is generated from both contracts.
+//
+//go:embed generated/asyncapi.yaml
+var PublishedSocketSpec []byte

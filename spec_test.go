@@ -38,13 +38,15 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		customer = "/api/v1/customer"
 	)
 	want := map[string]string{ // maps method and path to the operationId, followed by the lowest role that may call it, if it needs a role
-		"GET /healthz":       "getHealth",
-		"GET /readyz":        "getReadiness",
-		"GET /version":       "getVersion",
-		"GET /openapi.yaml":  "getContractYAML",
-		"GET /openapi.json":  "getContractJSON",
-		"GET /asyncapi.yaml": "getSocketContract",
-		"GET /docs":          "getDocs",
+		"GET /healthz":                    "getHealth",
+		"GET /readyz":                     "getReadiness",
+		"GET /version":                    "getVersion",
+		"GET /.well-known/fieldgate/keys": "getSigningKeys",
+		"GET /openapi.yaml":               "getContractYAML",
+		"GET /openapi.json":               "getContractJSON",
+		"GET /asyncapi.yaml":              "getSocketContract",
+		"GET /asyncapi.json":              "getSocketContractJSON",
+		"GET /docs":                       "getDocs",
 
 		"POST " + device + "/register":                      "registerDevice",
 		"POST " + device + "/auth":                          "authenticateDevice",
@@ -76,6 +78,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"GET " + customer + "/sessions/{sessionId}/commands":                     "listCommands viewer",
 		"GET " + customer + "/sessions/{sessionId}/commands/{commandId}":         "getCommand viewer",
 		"GET " + customer + "/sessions/{sessionId}/commands/{commandId}/output":  "getCommandOutput viewer",
+		"GET " + customer + "/sessions/{sessionId}/commands/{commandId}/receipt": "getReceipt viewer",
 		"POST " + customer + "/sessions/{sessionId}/commands/{commandId}/cancel": "cancelCommand operator",
 		"POST " + customer + "/sessions/{sessionId}/commands/{commandId}/retry":  "retryCommand operator",
 		"POST " + customer + "/sessions/{sessionId}/approve":                     "decideCommand approver",
@@ -241,6 +244,24 @@ func TestContract_ListsArePaged(t *testing.T) {
 		list := op.Responses.Value("200").Value.Content["application/json"].Schema.Value
 		require.Equal(t, []string{"items"}, list.Required, op.OperationID)
 		require.Equal(t, []string{"items", "nextCursor"}, slices.Sorted(maps.Keys(list.Properties)), op.OperationID)
+	}
+}
+
+// TestContract_OptionalParametersHaveNoExample keeps the page of the reference, and tools like it, from filling
+// in what the reader has not chosen: a first list would be empty, and a second request with the same
+// Idempotency-Key a repetition or a conflict.
+func TestContract_OptionalParametersHaveNoExample(t *testing.T) {
+	t.Parallel()
+
+	for _, op := range operations(t) {
+		for _, parameter := range op.Parameters {
+			p := parameter.Value
+			if !p.Required {
+				require.Nil(t, p.Example, "%s %s", op.OperationID, p.Name)
+				require.Empty(t, p.Examples, "%s %s", op.OperationID, p.Name)
+				require.Nil(t, p.Schema.Value.Example, "%s %s", op.OperationID, p.Name)
+			}
+		}
 	}
 }
 

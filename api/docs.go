@@ -3,14 +3,17 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/docs"
@@ -32,6 +35,10 @@ func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
 	if err != nil {
 		return nil, fmt.Errorf("converting the contract to JSON: %w", err)
 	}
+	sockets, err := socketContractJSON()
+	if err != nil {
+		return nil, err
+	}
 	pages, err := docs.Pages()
 	if err != nil {
 		return nil, err
@@ -39,7 +46,8 @@ func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
 	d := documents{
 		"/openapi.yaml":  newDocument("application/yaml", spec),
 		"/openapi.json":  newDocument("application/json", asJSON),
-		"/asyncapi.yaml": newDocument("application/yaml", fieldgate.SocketSpec),
+		"/asyncapi.yaml": newDocument("application/yaml", fieldgate.PublishedSocketSpec),
+		"/asyncapi.json": newDocument("application/json", sockets),
 	}
 	for path, page := range pages {
 		if page.Gzipped {
@@ -50,6 +58,15 @@ func newDocuments(spec []byte, contract *openapi3.T) (documents, error) {
 	}
 	return d, nil
 }
+
+// socketContractJSON returns the contract of the sockets as JSON. It is converted once in a process.
+var socketContractJSON = sync.OnceValues(func() ([]byte, error) {
+	var contract map[string]any
+	if err := yaml.Unmarshal(fieldgate.PublishedSocketSpec, &contract); err != nil {
+		return nil, fmt.Errorf("parsing the contract of the sockets: %w", err)
+	}
+	return json.Marshal(contract)
+})
 
 func (d documents) mount(r chi.Router) {
 	r.Group(func(r chi.Router) {

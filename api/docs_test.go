@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/problem"
@@ -51,14 +53,33 @@ func TestDocs_ServesContractAsJSON(t *testing.T) {
 	require.Equal(t, "#/components/schemas/Part", asJSON.Components.Schemas["Thing"].Value.Properties["parts"].Value.Items.Ref)
 }
 
-func TestDocs_ServesSocketContractUnchanged(t *testing.T) {
+// TestDocs_SocketContractIsComplete reads the contract of the sockets as a tool does that has no other file.
+func TestDocs_SocketContractIsComplete(t *testing.T) {
 	t.Parallel()
-
 	response := ask(t, publishedConfig(server{}), http.MethodGet, "/asyncapi.yaml", "")
-
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "application/yaml", response.Header.Get("Content-Type"))
-	require.Equal(t, string(fieldgate.SocketSpec), read(t, response))
+	text := read(t, response)
+	var contract map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(text), &contract))
+
+	found := regexp.MustCompile(`\$ref: '?([^'}\n]+)`).FindAllStringSubmatch(text, -1)
+	require.Greater(t, len(found), 200)
+	for _, ref := range found {
+		var target any = contract
+		path, own := strings.CutPrefix(ref[1], "#/")
+		require.True(t, own, ref[1])
+		for step := range strings.SplitSeq(path, "/") {
+			target = target.(map[string]any)[step]
+		}
+		require.NotNil(t, target, ref[1])
+	}
+
+	asJSON := ask(t, publishedConfig(server{}), http.MethodGet, "/asyncapi.json", "")
+	require.Equal(t, "application/json", asJSON.Header.Get("Content-Type"))
+	want, err := json.Marshal(contract)
+	require.NoError(t, err)
+	require.JSONEq(t, string(want), read(t, asJSON))
 }
 
 // TestDocs_LinksSocketContract expects links to the socket contract in the description and in
@@ -77,7 +98,7 @@ func TestDocs_CachedByEntityTag(t *testing.T) {
 	t.Parallel()
 	te := newTestEdge(t, noContent)
 
-	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml", "/docs", "/docs/errors", "/docs/start.js", "/docs/api-reference.js"} {
+	for _, path := range []string{"/openapi.yaml", "/openapi.json", "/asyncapi.yaml", "/asyncapi.json", "/docs", "/docs/errors", "/docs/start.js", "/docs/api-reference.js"} {
 		for _, encoding := range []string{"gzip", "identity"} {
 			first := te.fetch(t, path, "Accept-Encoding: "+encoding)
 			require.Equal(t, http.StatusOK, first.StatusCode, path)

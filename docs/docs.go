@@ -8,16 +8,18 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"path"
-	"slices"
-	"strings"
+	"sync"
 )
 
 var (
 	// guideFiles contains the guides, in Markdown.
 	//go:embed guides/*.md
 	guideFiles embed.FS
+
+	// goClientText is a copy of the README of the Go client.
+	//go:embed clients/go.md
+	goClientText []byte
 
 	// pageFiles contains the templates, scripts and styles of the pages.
 	//go:embed pages
@@ -27,10 +29,6 @@ var (
 	//go:embed scalar/api-reference.js.gz
 	referenceScript []byte
 )
-
-// order lists the guides in the order in which they are shown. Guides that are not listed come
-// last.
-var order = []string{"quick-start", "devices", "firmware", "sessions-and-approvals", "console", "sockets", "typescript", "errors", "supabase", "deploying", "operations", "listeners", "observability", "runbook", "stores", "upgrading"}
 
 // Page is a rendered document as the gateway serves it.
 type Page struct {
@@ -42,39 +40,46 @@ type Page struct {
 // The media types of the pages.
 const (
 	typeHTML   = "text/html; charset=utf-8"
+	typeText   = "text/plain; charset=utf-8"
 	typeScript = "text/javascript; charset=utf-8"
 	typeStyle  = "text/css; charset=utf-8"
 	typeIcon   = "image/svg+xml"
 	typeJSON   = "application/json"
 )
 
-// Pages renders all pages and returns them by path. The page of the API reference loads the
-// contract from /openapi.json.
-func Pages() (map[string]Page, error) {
-	s := &site{pages: map[string]Page{"/docs/api-reference.js": {typeScript, referenceScript, true}}}
-	var err error
+// Pages returns all pages by path. They are rendered once in a process, so the map must not be changed. The
+// page of the API reference loads the contract from /openapi.json.
+var Pages = sync.OnceValues(func() (map[string]Page, error) {
+	library, err := newLibrary()
+	if err != nil {
+		return nil, fmt.Errorf("reading the documents: %w", err)
+	}
+	s := &site{library: library, pages: map[string]Page{"/docs/api-reference.js": {typeScript, referenceScript, true}}}
 	if s.templates, err = template.ParseFS(pageFiles, "pages/*.html"); err != nil {
 		return nil, err
 	}
-	for _, add := range []func() error{s.addFiles, s.addGuides, s.addErrors, s.addIndex} {
+	for _, add := range []func() error{s.addFiles, s.addTexts, s.addFilePages, s.addErrors, s.addReference, s.addIndex} {
 		if err := add(); err != nil {
 			return nil, fmt.Errorf("rendering the pages: %w", err)
 		}
 	}
 	return s.pages, nil
-}
+})
 
 // site collects the rendered pages.
 type site struct {
 	templates *template.Template
+	library   *library
 	pages     map[string]Page
-	guides    []Document
+	groups    []group
 	index     []entry
 }
 
 // addFiles adds the static files, and the page of the API reference.
 func (s *site) addFiles() error {
-	for name, contentType := range map[string]string{"start.js": typeScript, "search.js": typeScript, "style.css": typeStyle, "icon.svg": typeIcon} {
+	for name, contentType := range map[string]string{
+		"start.js": typeScript, "search.js": typeScript, "copy.js": typeScript, "style.css": typeStyle, "icon.svg": typeIcon,
+	} {
 		content, err := pageFiles.ReadFile("pages/" + name)
 		if err != nil {
 			return err
@@ -84,37 +89,38 @@ func (s *site) addFiles() error {
 	return s.add("/docs", "reference.html", nil)
 }
 
-// addGuides adds a page for each guide, and a page with the list of guides.
-func (s *site) addGuides() error {
-	names, err := fs.Glob(guideFiles, "guides/*.md")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		text, err := guideFiles.ReadFile(name)
+// addTexts adds a page for each document, and a page with the list of all guides.
+func (s *site) addTexts() error {
+	var rendered []Document
+	for file, article := range s.library.texts {
+		document, err := s.library.render(path.Dir(file), article.name, article.source)
 		if err != nil {
 			return err
 		}
-		guide, err := Render(strings.TrimSuffix(path.Base(name), ".md"), text)
-		if err != nil {
-			return err
-		}
-		s.guides = append(s.guides, guide)
-		s.index = append(s.index, sections(guide.Name, text)...)
-		if err := s.add("/docs/guides/"+guide.Name, "guide.html", guide); err != nil {
+		rendered = append(rendered, document)
+		s.index = append(s.index, sections(article.name, article.source)...)
+	}
+	s.groups = grouped(rendered)
+	for _, document := range rendered {
+		if err := s.addText("/docs/"+document.Name, document); err != nil {
 			return err
 		}
 	}
-	slices.SortStableFunc(s.guides, func(a, b Document) int { return position(a.Name) - position(b.Name) })
-	return s.add("/docs/guides", "guides.html", s.guides)
+	return s.add("/docs/guides", "guides.html", s.groups)
 }
 
-// position returns the position of a guide in the list of guides.
-func position(name string) int {
-	if i := slices.Index(order, name); i >= 0 {
-		return i
-	}
-	return len(order)
+// view is the data of the template of a document.
+type view struct {
+	Document
+	Path           string
+	Groups         []group
+	Previous, Next *Document
+}
+
+// addText adds the page of a document with the navigation.
+func (s *site) addText(path string, document Document) error {
+	previous, next := around(s.groups, document.Name)
+	return s.add(path, "text.html", view{Document: document, Path: path, Groups: s.groups, Previous: previous, Next: next})
 }
 
 // add renders a page with the template templateName and stores it under path.

@@ -25,12 +25,13 @@ func (s *site) addErrors() error {
 	for _, at := range codeHeading.FindAllSubmatchIndex(source, -1) {
 		code := string(source[at[2]:at[3]])
 		// On the page, the section's level 3 heading becomes the level 1 heading.
-		document, err := Render(code, source[at[0]+len("##"):sectionEnd(source, at[1])])
+		document, err := s.library.render("docs/guides", "errors/"+code, source[at[0]+len("##"):sectionEnd(source, at[1])])
 		if err != nil {
 			return err
 		}
 		document.Title = code
-		if err := s.add("/docs/errors/"+code, "error.html", document); err != nil {
+		document.HTML += `<p>See <a href="/docs/errors">all codes</a>.</p>`
+		if err := s.addText("/docs/errors/"+code, document); err != nil {
 			return fmt.Errorf("the page of %s: %w", code, err)
 		}
 	}

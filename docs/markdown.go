@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"path"
 	"strings"
 	"unicode"
 
@@ -12,20 +11,22 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/renderer"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
 
-// repository is the base URL of links to files of the repository that are not guides.
-const repository = "https://github.com/fieldgate/fieldgate/blob/main/"
-
 // Document is a Markdown document with its rendered HTML.
 type Document struct {
-	Name    string // file name without .md
-	Title   string // text of the first heading
-	Summary string // text of the first paragraph
-	HTML    template.HTML
+	Name     string // path below /docs/
+	Title    string // text of the first heading
+	Summary  string // text of the first paragraph
+	HTML     template.HTML
+	Contents []Heading
 }
+
+// Heading is a heading of the second level, which the contents of a page list.
+type Heading struct{ Text, Anchor string }
 
 // markdown renders Markdown, including tables. It omits raw HTML, so that documents may
 // contain HTML comments.
@@ -35,23 +36,56 @@ var markdown = goldmark.New(
 		parser.WithAutoHeadingID(),
 		parser.WithASTTransformers(util.Prioritized(linkTransformer{}, 100)),
 	),
+	goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(blockRenderer{}, 100))),
 )
 
-// Render renders a guide as HTML. The headings get the same anchors as on GitHub. A link to
-// another guide becomes a link to its served page. A link to another file of the repository
-// becomes a link to GitHub.
+// Render renders a guide as HTML. The headings get the same anchors as on GitHub. A link to a document
+// or a file of the repository that is served becomes a link to its page. A link to any other file of the
+// repository becomes plain text.
 func Render(name string, source []byte) (Document, error) {
-	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(anchors{}))))
+	library, err := newLibrary()
+	if err != nil {
+		return Document{}, err
+	}
+	return library.render("docs/guides", name, source)
+}
+
+// targetKey is the key of the function that a parser.Context has for the destinations of links.
+var targetKey = parser.NewContextKey()
+
+// render renders a document of a directory of the repository.
+func (l *library) render(directory, name string, source []byte) (Document, error) {
+	pc := parser.NewContext(parser.WithIDs(anchors{}))
+	pc.Set(targetKey, func(link string) string { return l.target(directory, link) })
+	root := markdown.Parser().Parse(text.NewReader(source), parser.WithContext(pc))
 	var out bytes.Buffer
 	if err := markdown.Renderer().Render(&out, source, root); err != nil {
 		return Document{}, fmt.Errorf("rendering %s: %w", name, err)
 	}
 	return Document{
-		Name:    name,
-		Title:   firstText(root, ast.KindHeading, source),
-		Summary: firstText(root, ast.KindParagraph, source),
-		HTML:    template.HTML(out.String()),
+		Name:     name,
+		Title:    firstText(root, ast.KindHeading, source),
+		Summary:  firstText(root, ast.KindParagraph, source),
+		HTML:     template.HTML(out.String()),
+		Contents: contents(root, source),
 	}, nil
+}
+
+// contents returns the headings of the second level.
+func contents(root ast.Node, source []byte) (all []Heading) {
+	for block := root.FirstChild(); block != nil; block = block.NextSibling() {
+		if heading, ok := block.(*ast.Heading); ok && heading.Level == 2 {
+			all = append(all, Heading{Text: allText(heading, source), Anchor: anchorOf(heading)})
+		}
+	}
+	return all
+}
+
+// anchorOf returns the id of a heading.
+func anchorOf(heading *ast.Heading) string {
+	id, _ := heading.AttributeString("id")
+	anchor, _ := id.([]byte)
+	return string(anchor)
 }
 
 // firstText returns the text of the first block of the given kind, or "" if there is none.
@@ -79,33 +113,39 @@ func plainText(block ast.Node, source []byte) string {
 	return out.String()
 }
 
-// linkTransformer replaces the destination of each link with the result of the function target.
+// linkTransformer replaces the destination of each link with its target, and a link without a target
+// with its text.
 type linkTransformer struct{}
 
 // Transform implements parser.ASTTransformer.
-func (linkTransformer) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
+func (linkTransformer) Transform(document *ast.Document, _ text.Reader, pc parser.Context) {
+	target, ok := pc.Get(targetKey).(func(string) string)
+	if !ok {
+		return // only the text is read
+	}
+	var links []*ast.Link
 	_ = ast.Walk(document, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
 		if link, ok := node.(*ast.Link); ok && entering {
-			link.Destination = []byte(target(string(link.Destination)))
+			links = append(links, link)
 		}
 		return ast.WalkContinue, nil
 	})
+	for _, link := range links {
+		if destination := target(string(link.Destination)); destination != "" {
+			link.Destination = []byte(destination)
+		} else {
+			unlink(link)
+		}
+	}
 }
 
-// target converts the destination of a link in docs/guides to its destination on the served
-// pages.
-func target(link string) string {
-	if strings.Contains(link, "://") || strings.HasPrefix(link, "#") {
-		return link
+// unlink replaces a link with its text.
+func unlink(link *ast.Link) {
+	parent := link.Parent()
+	for child := link.FirstChild(); child != nil; child = link.FirstChild() {
+		parent.InsertBefore(parent, link, child)
 	}
-	file, anchor, found := strings.Cut(link, "#")
-	if found {
-		anchor = "#" + anchor
-	}
-	if guide, ok := strings.CutSuffix(file, ".md"); ok && !strings.Contains(guide, "/") {
-		return "/docs/guides/" + guide + anchor
-	}
-	return repository + path.Join("docs/guides", file) + anchor
+	parent.RemoveChild(parent, link)
 }
 
 // anchors generates the same anchors for headings as GitHub. It maps each anchor to the number

@@ -3,6 +3,7 @@ package docs_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,6 +28,10 @@ const agentName = "fieldgate-agent"
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if testing.Short() {
+		return m.Run() // no sample runs
+	}
 	dir, err := os.MkdirTemp("", "fieldgate-docs-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -43,13 +43,11 @@ func sections(name string, source []byte) (entries []entry) {
 
 // sectionPath returns the path at which a section is served. The section of a problem code has
 // a separate page.
-func sectionPath(guide string, heading *ast.Heading) string {
-	id, _ := heading.AttributeString("id")
-	anchor, _ := id.([]byte)
-	if guide == "errors" && heading.Level == 3 {
-		return "/docs/errors/" + string(anchor)
+func sectionPath(name string, heading *ast.Heading) string {
+	if name == "guides/errors" && heading.Level == 3 {
+		return "/docs/errors/" + anchorOf(heading)
 	}
-	return "/docs/guides/" + guide + "#" + string(anchor)
+	return "/docs/" + name + "#" + anchorOf(heading)
 }
 
 // allText returns the text of a block and of all nested blocks, including code. It replaces

@@ -30,8 +30,9 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis tracing",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". customer/lua device/lua policy quota recent refusal seal store tracing",
+	"queue":               ". customer/lua device/lua policy quota receipt recent refusal seal store tracing",
 	"policy":              "",
+	"receipt":             ".",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
@@ -52,10 +53,10 @@ var allowedImports = map[string]string{
 	"api":                 ". api/problem api/request api/schema docs generated listen tracing",
 	"verify":              "device queue quota session store",
 	"erase":               ". customer device queue realtime session store",
-	"handlers":            ". api/request api/schema realtime customer device generated queue quota session store tracing",
+	"handlers":            ". api/request api/schema realtime customer device generated queue quota receipt session store tracing",
 	"listen":              "",
 	"gateway/admin":       "listen logs",
-	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit refusal session store tracing",
+	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit receipt refusal session store tracing",
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only
@@ -67,6 +68,7 @@ var allowedImports = map[string]string{
 	"gateway/supabase":    "", // contains tests only
 	"cmd/fieldgate":       "gateway listen logs cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
 	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program cmd/program/manual",
+	"cmd/fieldgate-load":  "cmd/fieldgate-load/fleet cmd/fieldgate-load/report cmd/fieldgate-load/scenario cmd/fieldgate-load/site cmd/program",
 	"cmd/program":         "",
 	"cmd/program/manual":  "",
 
@@ -76,6 +78,10 @@ var allowedImports = map[string]string{
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
 	"cmd/fieldgate-agent/settings":    "",
 	"cmd/fieldgate-agent/process":     "clients/go/agent",
+	"cmd/fieldgate-load/fleet":        "clients/go cmd/fieldgate-load/report cmd/fieldgate-load/scenario",
+	"cmd/fieldgate-load/report":       "clients/go",
+	"cmd/fieldgate-load/scenario":     "",
+	"cmd/fieldgate-load/site":         "cmd/fieldgate-load/report",
 	"realtime":                        ". refusal store tracing device/lua",
 }
 

@@ -333,6 +333,11 @@ type Config struct {
 	// replaced. Setting: FIELDGATE_RECORD_KEY_REQUIRED.
 	RecordKeyRequired bool
 
+	// SigningKey has the keys of receipts in PEM blocks: see receipt.NewSigner. Empty signs no receipts,
+	// except in development mode with an embedded store, which signs with a key of its own. Setting:
+	// FIELDGATE_SIGNING_KEY.
+	SigningKey string
+
 	// Environment names this installation in the system information. Empty means
 	// DefaultEnvironment. Setting: FIELDGATE_ENVIRONMENT.
 	Environment string
@@ -472,6 +477,9 @@ func (c Config) checkKeys() error {
 		return fmt.Errorf("FIELDGATE_CODE_KEY must have at least %d characters", least)
 	case c.RecordKey != "" && len(c.RecordKey) < least:
 		return fmt.Errorf("FIELDGATE_RECORD_KEY must have at least %d characters", least)
+	}
+	if _, err := c.signer(); err != nil {
+		return fmt.Errorf("reading FIELDGATE_SIGNING_KEY: %w", err)
 	}
 	return nil
 }

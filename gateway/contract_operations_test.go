@@ -31,11 +31,13 @@ var examples = map[string]example{
 	"getHealth":       {status: 200},
 	"getReadiness":    {status: 200},
 	"getVersion":      {status: 200},
+	"getSigningKeys":  {status: 200},
 	"getContractYAML": {status: 200},
 	"getContractJSON": {status: 200},
 	"getDocs":         {status: 200},
 
-	"getSocketContract": {status: 200},
+	"getSocketContract":     {status: 200},
+	"getSocketContractJSON": {status: 200},
 
 	"registerDevice":     {body: `{"activationCode":"{activationCode}","deviceId":"{provisionedId}","metadata":{"model":"PX-400"}}`, status: 201},
 	"authenticateDevice": {body: `{"deviceId":"{deviceId}","deviceSecret":"{deviceSecret}"}`, status: 200},
@@ -70,6 +72,7 @@ var examples = map[string]example{
 	"listCommands":     {status: 200},
 	"getCommand":       {status: 200},
 	"getCommandOutput": {status: 200},
+	"getReceipt":       {path: map[string]string{"commandId": "finishedId"}, status: 200},
 	"cancelCommand":    {body: `{"reason":"wrong service"}`, status: 200},
 	"retryCommand":     {body: `{"reason":"again"}`, path: map[string]string{"commandId": "finishedId"}, status: 201},
 	"decideCommand":    {body: `{"commandId":"{pendingId}","approved":true,"digest":"{digest}","reason":"agreed"}`, status: 200},

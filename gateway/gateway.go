@@ -32,6 +32,7 @@ import (
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/ratelimit"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/tracing"
@@ -49,6 +50,7 @@ type Gateway struct {
 	devices     *device.Registry
 	sessions    *session.Service
 	queue       *queue.Queue
+	receipts    *receipt.Signer // nil if no receipts are signed
 	quotas      *quota.Service
 	hub         *realtime.Hub
 	tickets     *customer.Tickets
@@ -172,9 +174,14 @@ func (g *Gateway) assemble() error {
 		Limits:        g.cfg.Quotas, Logger: g.log,
 	})
 	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Limits: g.cfg.Quotas, Logger: g.log})
+	signer, err := g.cfg.signer()
+	if err != nil {
+		return fmt.Errorf("reading FIELDGATE_SIGNING_KEY: %w", err)
+	}
+	g.receipts = signer
 	g.queue = queue.New(queue.Config{
 		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
-		RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired,
+		RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired, Receipts: g.receipts,
 		Tracer: g.tracer, Registerer: g.registry, Logger: g.log,
 	})
 	g.guard = newGuard(g.cfg.Limits)
@@ -276,7 +283,7 @@ func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
 		Hub: g.hub, Tickets: g.tickets, CutOffs: g.cutOffs, Verify: g.verifyToken, LimitTenant: g.limitTenant,
-		WrongCode: g.guard.suspect, Tracer: g.tracer,
+		WrongCode: g.guard.suspect, Tracer: g.tracer, Receipts: g.receipts,
 		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})
 	if err != nil {

@@ -7,7 +7,10 @@
 // refusals before the code is generated. A handler returns a refusal as an error, and package
 // api/problem converts the error to a problem document. clients/go/contract.gen.go is also
 // generated here, so that the module of the Go client does not depend on the generator.
+//
+// asyncapi.yaml in this directory is the contract of the sockets in one file, which the gateway serves.
 package generated
 
+//go:generate go run ../.ci/bundle ../asyncapi.yaml ../openapi.yaml asyncapi.yaml
 //go:generate go tool oapi-codegen -config server.yaml ../openapi.yaml
 //go:generate go tool oapi-codegen -config ../clients/go/oapi-codegen.yaml ../openapi.yaml

@@ -318,6 +318,75 @@ func (e SessionType) Valid() bool {
 	}
 }
 
+// Defines values for SigningKeyAlg.
+const (
+	SigningKeyAlgES256 SigningKeyAlg = "ES256"
+	SigningKeyAlgEdDSA SigningKeyAlg = "EdDSA"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyAlg enum.
+func (e SigningKeyAlg) Valid() bool {
+	switch e {
+	case SigningKeyAlgES256:
+		return true
+	case SigningKeyAlgEdDSA:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningKeyCrv.
+const (
+	SigningKeyCrvEd25519 SigningKeyCrv = "Ed25519"
+	SigningKeyCrvP256    SigningKeyCrv = "P-256"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyCrv enum.
+func (e SigningKeyCrv) Valid() bool {
+	switch e {
+	case SigningKeyCrvEd25519:
+		return true
+	case SigningKeyCrvP256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningKeyKty.
+const (
+	SigningKeyKtyEC  SigningKeyKty = "EC"
+	SigningKeyKtyOKP SigningKeyKty = "OKP"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyKty enum.
+func (e SigningKeyKty) Valid() bool {
+	switch e {
+	case SigningKeyKtyEC:
+		return true
+	case SigningKeyKtyOKP:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningKeyUse.
+const (
+	SigningKeyUseSig SigningKeyUse = "sig"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyUse enum.
+func (e SigningKeyUse) Valid() bool {
+	switch e {
+	case SigningKeyUseSig:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserKind.
 const (
 	UserKindPerson  UserKind = "person"
@@ -531,6 +600,14 @@ type ClaimedCommand struct {
 	//
 	// Example: 5
 	Priority int `json:"priority"`
+
+	// Receipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+	// compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+	// no receipts.
+	//
+	//
+	// Example: eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+	Receipt string `json:"receipt,omitempty,omitzero"`
 
 	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
@@ -915,7 +992,7 @@ type Connections struct {
 	Devices int `json:"devices"`
 }
 
-// ContractObject This document, an OpenAPI 3.0 object.
+// ContractObject A contract as an object.
 type ContractObject map[string]interface{}
 
 // ContractText The document as text.
@@ -1215,8 +1292,8 @@ type DeviceLogin struct {
 }
 
 // DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-// are shown to users; all others are stored. The three listed here count towards the maximum
-// of 32.
+// are shown to users. `serialNumber`, the number on the label of the device, and all others
+// are stored.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
@@ -1536,7 +1613,7 @@ type Me struct {
 	UserID string `json:"userId"`
 }
 
-// MetadataValue defines model for MetadataValue.
+// MetadataValue The value of a property.
 type MetadataValue = string
 
 // MetricValue defines model for MetricValue.
@@ -1813,8 +1890,8 @@ type RegisterDeviceRequest struct {
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-	// are shown to users; all others are stored. The three listed here count towards the maximum
-	// of 32.
+	// are shown to users. `serialNumber`, the number on the label of the device, and all others
+	// are stored.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
@@ -1980,7 +2057,7 @@ type Session struct {
 	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt fieldgate.Timestamp `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The first page of the session's commands, oldest first, as a list contains them.
+	// Commands The newest of the session's commands, up to 50, oldest first, as a list contains them.
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
@@ -2054,6 +2131,55 @@ type SessionStatus string
 
 // SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
+
+// SignedReceipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+// compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+// no receipts.
+//
+// Example: eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+type SignedReceipt = string
+
+// SigningKey A public key as a JSON Web Key (RFC 7517), for Ed25519 (RFC 8037) or P-256 (RFC 7518).
+type SigningKey struct {
+	// Alg The algorithm of its signatures.
+	Alg SigningKeyAlg `json:"alg"`
+
+	// Crv The curve of the key.
+	Crv SigningKeyCrv `json:"crv"`
+
+	// Kid The id of the key: its thumbprint (RFC 7638).
+	Kid string `json:"kid"`
+
+	// Kty The type of the key.
+	Kty SigningKeyKty `json:"kty"`
+
+	// Use What the key is used for.
+	Use SigningKeyUse `json:"use"`
+
+	// X The public key, or the x coordinate of its point, in base64url.
+	X string `json:"x"`
+
+	// Y The y coordinate of the point of a P-256 key.
+	Y string `json:"y,omitempty,omitzero"`
+}
+
+// SigningKeyAlg The algorithm of its signatures.
+type SigningKeyAlg string
+
+// SigningKeyCrv The curve of the key.
+type SigningKeyCrv string
+
+// SigningKeyKty The type of the key.
+type SigningKeyKty string
+
+// SigningKeyUse What the key is used for.
+type SigningKeyUse string
+
+// SigningKeys Public keys that verify receipts, as a JSON Web Key Set.
+type SigningKeys struct {
+	// Keys The keys, the signing one first.
+	Keys []SigningKey `json:"keys"`
+}
 
 // Statement The complete description of the command, in base64url without padding: a JSON object that was
 // encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
@@ -2298,7 +2424,7 @@ type ListDevicesParams struct {
 	// Status Only devices with this status.
 	Status *DeviceStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
+	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Q Only devices whose name or `externalId` contains this text, ignoring case.
@@ -2572,6 +2698,9 @@ func (a DeviceMetadata) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetSigningKeys Get the keys that verify receipts
+	// (GET /.well-known/fieldgate/keys)
+	GetSigningKeys(w http.ResponseWriter, r *http.Request)
 	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
@@ -2650,6 +2779,9 @@ type ServerInterface interface {
 	// GetCommandOutput Get the progress and the output of a running command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
 	GetCommandOutput(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params GetCommandOutputParams)
+	// GetReceipt Get the receipt of a command
+	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt)
+	GetReceipt(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams)
@@ -2718,6 +2850,12 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// GetSigningKeys Get the keys that verify receipts
+// (GET /.well-known/fieldgate/keys)
+func (_ Unimplemented) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListApprovals List the commands that are pending approval
 // (GET /api/v1/customer/approvals)
@@ -2875,6 +3013,12 @@ func (_ Unimplemented) GetCommandOutput(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetReceipt Get the receipt of a command
+// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt)
+func (_ Unimplemented) GetReceipt(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // RetryCommand Retry a command that has ended
 // (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 func (_ Unimplemented) RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams) {
@@ -3009,6 +3153,20 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// GetSigningKeys operation middleware
+func (siw *ServerInterfaceWrapper) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSigningKeys(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListApprovals operation middleware
 func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.Request) {
@@ -4139,6 +4297,41 @@ func (siw *ServerInterfaceWrapper) GetCommandOutput(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// GetReceipt operation middleware
+func (siw *ServerInterfaceWrapper) GetReceipt(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sessionId" -------------
+	var sessionID SessionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sessionId", chi.URLParam(r, "sessionId"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetReceipt(w, r, sessionID, commandID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RetryCommand operation middleware
 func (siw *ServerInterfaceWrapper) RetryCommand(w http.ResponseWriter, r *http.Request) {
 
@@ -4791,6 +4984,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/.well-known/fieldgate/keys", wrapper.GetSigningKeys)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/approvals", wrapper.ListApprovals)
 	})
 	r.Group(func(r chi.Router) {
@@ -4869,6 +5065,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output", wrapper.GetCommandOutput)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt", wrapper.GetReceipt)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", wrapper.RetryCommand)
 	})
 	r.Group(func(r chi.Router) {
@@ -4933,6 +5132,27 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 
 	return r
+}
+
+type GetSigningKeysRequestObject struct {
+}
+
+type GetSigningKeysResponseObject interface {
+	VisitGetSigningKeysResponse(w http.ResponseWriter) error
+}
+
+type GetSigningKeys200JSONResponse SigningKeys
+
+func (response GetSigningKeys200JSONResponse) VisitGetSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListApprovalsRequestObject struct {
@@ -5544,6 +5764,35 @@ func (response GetCommandOutput200JSONResponse) VisitGetCommandOutputResponse(w 
 	return err
 }
 
+type GetReceiptRequestObject struct {
+	SessionID SessionInPath `json:"sessionId"`
+	CommandID CommandInPath `json:"commandId"`
+}
+
+type GetReceiptResponseObject interface {
+	VisitGetReceiptResponse(w http.ResponseWriter) error
+}
+
+type GetReceipt200ApplicationJoseResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetReceipt200ApplicationJoseResponse) VisitGetReceiptResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jose")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type RetryCommandRequestObject struct {
 	SessionID SessionInPath `json:"sessionId"`
 	CommandID CommandInPath `json:"commandId"`
@@ -6010,6 +6259,9 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetSigningKeys Get the keys that verify receipts
+	// (GET /.well-known/fieldgate/keys)
+	GetSigningKeys(ctx context.Context, request GetSigningKeysRequestObject) (GetSigningKeysResponseObject, error)
 	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
@@ -6088,6 +6340,9 @@ type StrictServerInterface interface {
 	// GetCommandOutput Get the progress and the output of a running command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/output)
 	GetCommandOutput(ctx context.Context, request GetCommandOutputRequestObject) (GetCommandOutputResponseObject, error)
+	// GetReceipt Get the receipt of a command
+	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt)
+	GetReceipt(ctx context.Context, request GetReceiptRequestObject) (GetReceiptResponseObject, error)
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(ctx context.Context, request RetryCommandRequestObject) (RetryCommandResponseObject, error)
@@ -6190,6 +6445,30 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// GetSigningKeys operation middleware
+func (sh *strictHandler) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
+	var request GetSigningKeysRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSigningKeys(ctx, request.(GetSigningKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSigningKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSigningKeysResponseObject); ok {
+		if err := validResponse.VisitGetSigningKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListApprovals operation middleware
@@ -6958,6 +7237,33 @@ func (sh *strictHandler) GetCommandOutput(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetCommandOutputResponseObject); ok {
 		if err := validResponse.VisitGetCommandOutputResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetReceipt operation middleware
+func (sh *strictHandler) GetReceipt(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	var request GetReceiptRequestObject
+
+	request.SessionID = sessionID
+	request.CommandID = commandID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReceipt(ctx, request.(GetReceiptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReceipt")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetReceiptResponseObject); ok {
+		if err := validResponse.VisitGetReceiptResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

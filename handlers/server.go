@@ -16,6 +16,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/tracing"
@@ -43,6 +44,9 @@ type Config struct {
 	// the frame exceeds the limit. Default: no limit.
 	LimitTenant func(ctx context.Context, tenant string, cost int) error
 
+	// Receipts has the public keys of receipts. Nil has none.
+	Receipts *receipt.Signer
+
 	// Tracer starts a span for each frame of a socket. Nil records no spans.
 	Tracer tracing.Tracer
 
@@ -68,6 +72,7 @@ type Server struct {
 	limitTenant func(ctx context.Context, tenant string, cost int) error
 	wrongCode   func(ctx context.Context)
 	tracer      tracing.Tracer
+	receipts    *receipt.Signer
 }
 
 var _ generated.StrictServerInterface = (*Server)(nil)
@@ -87,7 +92,7 @@ func New(cfg Config) (*Server, error) {
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, quotas: cfg.Quotas, health: cfg.Health,
 		hub: cfg.Hub, tickets: cfg.Tickets, cutOffs: cfg.CutOffs, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
-		wrongCode: cfg.WrongCode, approvals: cfg.Approvals, tracer: cfg.Tracer,
+		wrongCode: cfg.WrongCode, approvals: cfg.Approvals, tracer: cfg.Tracer, receipts: cfg.Receipts,
 	}, nil
 }
 

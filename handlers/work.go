@@ -175,8 +175,8 @@ func claimRefFrom(ctx context.Context, commandID, token string) queue.ClaimRef {
 func claimedCommandOf(l queue.Lease) generated.ClaimedCommand {
 	claimed := generated.ClaimedCommand{
 		ID: l.ID, SessionID: l.SessionID, Type: l.Type, Parameters: l.Parameters, Priority: l.Priority,
-		Statement: encodedStatement(l.Command),
-		Attempt:   l.Attempt, MaxAttempts: l.MaxAttempts, ClaimToken: l.Token,
+		Statement: encodedStatement(l.Command), Receipt: l.Receipt,
+		Attempt: l.Attempt, MaxAttempts: l.MaxAttempts, ClaimToken: l.Token,
 		ClaimedAt: fieldgate.At(l.ClaimedAt), VisibleUntil: fieldgate.At(l.VisibleUntil),
 		LeaseRemainingMs: int(l.Remaining.Milliseconds()), DeliverBy: fieldgate.At(l.DeliverBy), RequestID: l.RequestID, Traceparent: l.Traceparent,
 	}

@@ -56,6 +56,7 @@ func (r ClaimRequest) memoryKey() string {
 type Lease struct {
 	Command
 	Token     string        // proves that the device holds the newest claim
+	Receipt   string        // a JWS in compact form; empty if the queue signs none, or the command has no statement
 	Remaining time.Duration // time until VisibleUntil, by the store's clock
 }
 
@@ -239,9 +240,13 @@ func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.R
 	if err != nil {
 		return Lease{}, err
 	}
+	signed, err := q.sign(c)
+	if err != nil {
+		return Lease{}, err
+	}
 	q.metrics.age.Observe(float64(s.Claimed-s.Queued) / 1000)
 	q.traceDelivery(ctx, &c, store.TimeOf(s.Queued))
-	return Lease{Command: c, Token: token, Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
+	return Lease{Command: c, Token: token, Receipt: signed, Remaining: time.Duration(s.Visible-now) * time.Millisecond}, nil
 }
 
 // traceDelivery records the delivery of a command whose proposal is traced. The span of the delivery

@@ -20,6 +20,7 @@ import (
 	customerlua "github.com/fieldgate/fieldgate/customer/lua"
 	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/quota"
+	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/recent"
 	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/tracing"
@@ -79,6 +80,9 @@ type Config struct {
 	// RecordKeyRequired refuses a command without a MAC of RecordKey. It has no effect without
 	// RecordKey.
 	RecordKeyRequired bool
+
+	// Receipts signs the receipts of commands. Nil signs none.
+	Receipts *receipt.Signer
 
 	// ApproveWithin is the time within which a command may be approved or rejected. If no
 	// user decides by then, the command expires. Default: 24 h.

@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -79,27 +80,61 @@ const (
 // of clients, so that they learn of the refusal.
 const handshakeWait = 5 * time.Second
 
-// handshakesAtOnce returns the number of handshakes that are served at the same time. Each takes about
-// a millisecond of a processor and waits for the store twice. When an instance has died, its clients
+// turnTime is the time after which a handshake passes its turn on, although it is not done. Served
+// at once, a handshake takes less. One that takes longer waits for the store rather than for a
+// processor, and would keep the others waiting for nothing.
+const turnTime = 5 * time.Millisecond
+
+// turns bounds the number of handshakes that are served at the same time. A handshake needs about a
+// millisecond of a processor and waits for the store twice. When an instance has died, its clients
 // reconnect within half a second. If all of them were served at the same time, every other request
 // would wait behind them.
-func handshakesAtOnce(processors int) int { return 2 * processors }
+type turns struct {
+	begun  semaphore // handshakes that have their turn
+	served semaphore // those, and handshakes that have passed their turn on
+}
+
+// newTurns returns turns for two handshakes for each processor. If the store is slow, it is the number
+// of served handshakes that bounds their rate, so there may be many more of these.
+func newTurns(processors int) turns {
+	return turns{begun: make(semaphore, 2*processors), served: make(semaphore, 32*processors)}
+}
+
+// acquire waits for a turn, in the order of the callers. The caller must call release when the
+// handshake is done.
+func (t turns) acquire(ctx context.Context) (release func(), err error) {
+	if err := t.served.acquire(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.begun.acquire(ctx); err != nil {
+		t.served.release()
+		return nil, err
+	}
+	pass := sync.OnceFunc(t.begun.release)
+	passed := time.AfterFunc(turnTime, pass)
+	return func() {
+		passed.Stop()
+		pass()
+		t.served.release()
+	}, nil
+}
 
 // AwaitTurn waits until a handshake may be served. The caller must call release when the socket is
 // open, or was refused. Handshakes have their turns in the order of their arrival. AwaitTurn returns
-// overloaded if the wait is too long.
+// overloaded if the wait is too long. The others wait at least as long then, so the client should not
+// return earlier.
 func (h *Hub) AwaitTurn(ctx context.Context) (release func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, handshakeWait)
 	defer cancel()
-	err = h.turns.acquire(waiting)
+	release, err = h.turns.acquire(waiting)
 	switch {
 	case err == nil:
-		return h.turns.release, nil
+		return release, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
 	h.metrics.refused(refusedBusy)
-	return nil, tooManyHandshakes(time.Second)
+	return nil, tooManyHandshakes(handshakeWait)
 }
 
 // admit counts the socket s towards the limits before s opens. It returns an error if the

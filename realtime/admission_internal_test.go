@@ -16,7 +16,7 @@ func TestAwaitTurn_OneHandshakeAfterAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := New(Config{})
-		h.turns = make(semaphore, 1)
+		h.turns = turns{make(semaphore, 1), make(semaphore, 1)}
 		release, err := h.AwaitTurn(t.Context())
 		require.NoError(t, err)
 		served := []int{}
@@ -43,7 +43,7 @@ func TestAwaitTurn_EndsWithItsTimeOrItsClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := New(Config{})
-		h.turns = make(semaphore, 1)
+		h.turns = turns{make(semaphore, 1), make(semaphore, 1)}
 		release, err := h.AwaitTurn(t.Context())
 		require.NoError(t, err)
 		began := time.Now()
@@ -57,5 +57,31 @@ func TestAwaitTurn_EndsWithItsTimeOrItsClient(t *testing.T) {
 		release()
 		_, err = h.AwaitTurn(t.Context())
 		require.NoError(t, err, "a handshake that has not waited to the end keeps its turn")
+	})
+}
+
+// TestAwaitTurn_SlowHandshakePassesItsTurnOn serves two handshakes that wait for the store. The second
+// one begins when the first has had its time, and the third one when one of them is done.
+func TestAwaitTurn_SlowHandshakePassesItsTurnOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Config{})
+		h.turns = turns{make(semaphore, 1), make(semaphore, 2)}
+		began := time.Now()
+		first, err := h.AwaitTurn(t.Context())
+		require.NoError(t, err)
+		second, err := h.AwaitTurn(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, turnTime, time.Since(began))
+
+		_, err = h.AwaitTurn(t.Context())
+		require.Equal(t, fieldgate.CodeOverloaded, fieldgate.CodeOf(err), "a third handshake is served beside two")
+		first()
+		third, err := h.AwaitTurn(t.Context())
+		require.NoError(t, err)
+		second()
+		third()
+		require.Empty(t, h.turns.begun, "a turn is not given back")
+		require.Empty(t, h.turns.served)
 	})
 }

@@ -109,7 +109,7 @@ type Hub struct {
 	metrics *metrics
 	upgrade websocket.Upgrader
 
-	turns    semaphore // limits how many handshakes are served at the same time
+	turns    turns     // limits how many handshakes are served at the same time
 	catchUps semaphore // limits how many subscriptions of all tenants read missed events at the same time
 
 	mu       sync.Mutex         // guards the fields below
@@ -155,7 +155,7 @@ func New(cfg Config) *Hub {
 	}
 	return &Hub{
 		store: cfg.Store, cfg: cfg, log: cfg.Logger, metrics: newMetrics(cfg.Registerer, cfg.FrameTypes),
-		upgrade: newUpgrader(), catchUps: newSemaphore(), turns: make(semaphore, handshakesAtOnce(runtime.GOMAXPROCS(0))),
+		upgrade: newUpgrader(), catchUps: newSemaphore(), turns: newTurns(runtime.GOMAXPROCS(0)),
 		opening: map[string]*Socket{}, sockets: map[string]*Socket{}, devices: map[string]*Socket{}, feeds: map[string]*feed{}, tenants: map[string]int{},
 		pings: newWheel(cfg.Limits.PingEvery), renewals: newWheel(cfg.RenewEvery),
 		handshakes: newBucket(cfg.Handshakes), handshakesOf: map[string]*bucket{}, connectionsOf: map[string]int{},

@@ -178,7 +178,11 @@ func copyFiles(target string) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(target, path), content, 0o644)
+		info, err := entry.Info() // some tests run scripts
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(target, path), content, info.Mode().Perm())
 	})
 }
 

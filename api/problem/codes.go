@@ -37,6 +37,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeDeviceNotFound:     {http.StatusNotFound, "There is no such device"},
 	fieldgate.CodeSessionNotFound:    {http.StatusNotFound, "There is no such session"},
 	fieldgate.CodeCommandNotFound:    {http.StatusNotFound, "There is no such command"},
+	fieldgate.CodeReceiptNotFound:    {http.StatusNotFound, "The command has no receipt"},
 	fieldgate.CodeConnectionNotFound: {http.StatusNotFound, "There is no such connection"},
 
 	fieldgate.CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "The path does not have this method"},

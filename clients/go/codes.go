@@ -25,6 +25,7 @@ const (
 	CodeDeviceNotFound        ProblemCode = "device_not_found"
 	CodeSessionNotFound       ProblemCode = "session_not_found"
 	CodeCommandNotFound       ProblemCode = "command_not_found"
+	CodeReceiptNotFound       ProblemCode = "receipt_not_found"
 	CodeConnectionNotFound    ProblemCode = "connection_not_found"
 	CodeMethodNotAllowed      ProblemCode = "method_not_allowed"
 	CodeRequestTimeout        ProblemCode = "request_timeout"

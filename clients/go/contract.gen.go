@@ -290,6 +290,14 @@ type ClaimedCommand struct {
 	// Example: 5
 	Priority int `json:"priority"`
 
+	// Receipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+	// compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+	// no receipts.
+	//
+	//
+	// Example: eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+	Receipt string `json:"receipt,omitempty,omitzero"`
+
 	// RequestID The id of a request: the caller's own, or one that the gateway generated.
 	//
 	// Example: 01JD3QC9A5H7V2J8W4E6B0T1XM
@@ -934,8 +942,8 @@ type DeviceLogin struct {
 }
 
 // DeviceMetadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-// are shown to users; all others are stored. The three listed here count towards the maximum
-// of 32.
+// are shown to users. `serialNumber`, the number on the label of the device, and all others
+// are stored.
 //
 // Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 type DeviceMetadata struct {
@@ -1460,8 +1468,8 @@ type RegisterDeviceRequest struct {
 	DeviceID string `json:"deviceId,omitempty,omitzero"`
 
 	// Metadata Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-	// are shown to users; all others are stored. The three listed here count towards the maximum
-	// of 32.
+	// are shown to users. `serialNumber`, the number on the label of the device, and all others
+	// are stored.
 	//
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
@@ -1616,7 +1624,7 @@ type Session struct {
 	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt time.Time `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The first page of the session's commands, oldest first, as a list contains them.
+	// Commands The newest of the session's commands, up to 50, oldest first, as a list contains them.
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
@@ -1950,7 +1958,7 @@ type ListDevicesParams struct {
 	// Status Only devices with this status.
 	Status DeviceStatus
 
-	// Tag Only devices with this tag, as `key:value`, or as `key` for any value.
+	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag string
 
 	// Q Only devices whose name or `externalId` contains this text, ignoring case.
@@ -2133,6 +2141,14 @@ func (a DeviceMetadata) MarshalJSON() ([]byte, error) {
 		object[name] = value
 	}
 	return json.Marshal(object)
+}
+
+// getSigningKeys sends GET /.well-known/fieldgate/keys.
+func (r requester) getSigningKeys(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/.well-known/fieldgate/keys",
+	})
 }
 
 // listApprovals sends GET /api/v1/customer/approvals.
@@ -2363,6 +2379,14 @@ func (r requester) getCommandOutput(ctx context.Context, sessionID string, comma
 		method: http.MethodGet,
 		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/output", sessionID, commandID),
 		query:  params.query(),
+	})
+}
+
+// getReceipt sends GET /api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt.
+func (r requester) getReceipt(ctx context.Context, sessionID string, commandID string) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/receipt", sessionID, commandID),
 	})
 }
 

@@ -23,6 +23,7 @@ var methodOf = map[string]string{
 	"getHealth":          "Gateway.Health",
 	"getReadiness":       "Gateway.Readiness",
 	"getVersion":         "Gateway.Version",
+	"getSigningKeys":     "Gateway.ReceiptKeys",
 	"registerDevice":     "Gateway.Register",
 	"authenticateDevice": "Gateway.Authenticate",
 
@@ -57,6 +58,7 @@ var methodOf = map[string]string{
 	"listTenantCommands": "CustomerClient.TenantCommands",
 	"getCommand":         "CustomerClient.Command",
 	"getCommandOutput":   "CustomerClient.Output",
+	"getReceipt":         "CustomerClient.Receipt",
 	"cancelCommand":      "CustomerClient.Cancel",
 	"retryCommand":       "CustomerClient.Retry",
 	"decideCommand":      "CustomerClient.Decide",
@@ -75,10 +77,11 @@ var methodOf = map[string]string{
 
 // withoutMethod maps each operation that has no method to the reason why it has none.
 var withoutMethod = map[string]string{
-	"getContractYAML":   "a document for people and generators",
-	"getContractJSON":   "a document for people and generators",
-	"getSocketContract": "a document for people and generators",
-	"getDocs":           "a web page",
+	"getContractYAML":       "a document for people and generators",
+	"getContractJSON":       "a document for people and generators",
+	"getSocketContract":     "a document for people and generators",
+	"getSocketContractJSON": "a document for people and generators",
+	"getDocs":               "a web page",
 }
 
 // readContract returns openapi.yaml. It skips the test if only the module was copied, without

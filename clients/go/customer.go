@@ -1,6 +1,9 @@
 package fieldgate
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // A CustomerClient makes the calls of a user or program of a tenant. It manages devices, opens
 // support sessions, proposes commands, approves or rejects commands, and reads timelines. The
@@ -100,6 +103,22 @@ func (c *CustomerClient) Command(ctx context.Context, sessionID, commandID strin
 // and its output from the position Since on. Pass NextSince of the result to read what follows.
 func (c *CustomerClient) Output(ctx context.Context, sessionID, commandID string, params GetCommandOutputParams) (CommandOutput, error) {
 	return decode[CommandOutput](c.requester.getCommandOutput(ctx, sessionID, commandID, params))
+}
+
+// Receipt returns the receipt of a command, a JWS in compact form. [ReceiptKeys.ParseReceipt] verifies it.
+func (c *CustomerClient) Receipt(ctx context.Context, sessionID, commandID string) (string, error) {
+	resp, err := c.requester.getReceipt(ctx, sessionID, commandID)
+	if err := check(resp, err); err != nil {
+		return "", err
+	}
+	if mediaType(resp) != joseType {
+		return "", mediaTypeError(resp)
+	}
+	receipt, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", responseError(resp, "reading the receipt", err)
+	}
+	return string(receipt), nil
 }
 
 // Cancel cancels a command that no device has claimed. If a device has claimed the command,

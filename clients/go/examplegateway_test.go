@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 
 	"github.com/gorilla/websocket"
@@ -27,6 +28,12 @@ func exampleURL() string {
 		}
 		respond(page)(w, r)
 	})
+	keys, receipt := exampleReceipt()
+	mux.HandleFunc("GET /.well-known/fieldgate/keys", respond(keys))
+	mux.HandleFunc("GET /api/v1/customer/sessions/{session}/commands/{id}/receipt", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/jose")
+		_, _ = io.WriteString(w, receipt)
+	})
 	mux.HandleFunc("GET /api/v1/device/ws", exampleSocket(map[string]string{
 		"heartbeat": exampleResponses["POST /api/v1/device/heartbeat"],
 		"claim":     exampleResponses["POST /api/v1/device/commands/claim"],
@@ -41,6 +48,22 @@ func exampleURL() string {
 	}, `{"type":"event","data":{"room":"device:`+deviceID+`","offset":"2-0","type":"command.claimed"}}`,
 		`{"type":"event","data":{"room":"device:`+deviceID+`","offset":"3-0","type":"command.succeeded"}}`))
 	return httptest.NewServer(mux).URL
+}
+
+// exampleReceipt returns the first receipt of the vectors, and the keys that verify it.
+func exampleReceipt() (keys, receipt string) {
+	text, err := os.ReadFile("testdata/receipts.json")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var vectors struct {
+		Keys    json.RawMessage
+		Vectors []struct{ Receipt string }
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		log.Fatal(err)
+	}
+	return string(vectors.Keys), vectors.Vectors[0].Receipt
 }
 
 // exampleDevice returns the client of a device on the gateway of the examples.

@@ -203,3 +203,14 @@ func (g *Gateway) Readiness(ctx context.Context) (Readiness, error) {
 func (g *Gateway) Version(ctx context.Context) (Version, error) {
 	return decode[Version](g.requester.getVersion(ctx))
 }
+
+// ReceiptKeys returns the keys with which the gateway's receipts are verified, as the gateway says. Who
+// does not want to trust the gateway obtains them elsewhere: see [ParseReceiptKeys]. It is an error if
+// the gateway signs no receipts.
+func (g *Gateway) ReceiptKeys(ctx context.Context) (ReceiptKeys, error) {
+	set, err := decode[keySet](g.requester.getSigningKeys(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return newReceiptKeys(set)
+}

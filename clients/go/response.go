@@ -9,6 +9,7 @@ import (
 
 const (
 	jsonType    = "application/json"
+	joseType    = "application/jose"
 	problemType = "application/problem+json"
 )
 

@@ -27,11 +27,32 @@ func newConfig(s settings.Settings) (agent.Config, error) {
 	if err != nil {
 		return agent.Config{}, err
 	}
+	trust, err := newTrust(s)
+	if err != nil {
+		return agent.Config{}, err
+	}
 	return agent.Config{
 		URL: s.URL, StateFile: s.State, ActivationCode: code, Metadata: metadata(s.Metadata), Version: program.Version(),
 		Concurrency: s.Concurrency, Lease: s.Lease, Grace: s.Grace, PollWait: s.PollWait, PollOnly: s.PollOnly,
-		Transport: transport, Metrics: diagnostics.Metrics, Logger: newLogger(s.LogLevel),
+		Transport: transport, Trust: trust, Metrics: diagnostics.Metrics, Logger: newLogger(s.LogLevel),
 	}, nil
+}
+
+// newTrust returns what the owner of the device requires of commands.
+func newTrust(s settings.Settings) (agent.Trust, error) {
+	trust := agent.Trust{Require: make(map[string]agent.Requirement)}
+	for pattern, approvals := range s.RequireApprovals {
+		trust.Require[pattern] = agent.Requirement{Approvals: approvals}
+	}
+	if s.ReceiptKeys == "" {
+		return trust, nil
+	}
+	set, err := os.ReadFile(s.ReceiptKeys)
+	if err != nil {
+		return agent.Trust{}, fmt.Errorf("reading the keys of receipts: %w", err)
+	}
+	trust.Keys, err = fieldgate.ParseReceiptKeys(set)
+	return trust, err
 }
 
 func newLogger(name string) *slog.Logger {

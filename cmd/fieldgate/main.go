@@ -23,6 +23,7 @@ type commands struct {
 	Health healthCommand `cmd:"" help:"Check whether the gateway on this machine responds. Exits with 1 if not."`
 	Dev    devCommand    `cmd:"" help:"Run the gateway with its own store and token issuer, for development. All data ends with it."`
 	Demo   demoCommand   `cmd:"" help:"Demonstrate the life of a command, on a running gateway or one of its own."`
+	Verify verifyCommand `cmd:"" help:"Verify the receipt of a command, without a gateway."`
 	Admin  admin.Command `cmd:"" help:"Commands for the operator of an installation."`
 	Token  tokenCommand  `cmd:"" help:"Print the token of a user for a gateway in development."`
 

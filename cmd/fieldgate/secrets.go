@@ -10,7 +10,7 @@ import (
 // secretSettings are the settings that contain a secret.
 var secretSettings = []string{
 	"FIELDGATE_REDIS_URL", "FIELDGATE_DEV_REDIS_URL", "FIELDGATE_JWT_SECRET", "FIELDGATE_JWT_SECRET_PREVIOUS",
-	"FIELDGATE_CODE_KEY", "FIELDGATE_RECORD_KEY", "FIELDGATE_ADMIN_TOKEN",
+	"FIELDGATE_CODE_KEY", "FIELDGATE_RECORD_KEY", "FIELDGATE_SIGNING_KEY", "FIELDGATE_ADMIN_TOKEN",
 }
 
 // fileSettings are the settings for which the variable with the suffix _FILE names a file with the

@@ -63,6 +63,8 @@ type settings struct {
 	RecordKey         string `env:"FIELDGATE_RECORD_KEY" help:"Key that authenticates the records of commands, so that a change of them in Redis is found, at least 32 characters. Default: a key that is kept in the store."`
 	RecordKeyRequired string `env:"FIELDGATE_RECORD_KEY_REQUIRED" enum:"on,off" default:"on" help:"Whether a command is refused whose record this key does not authenticate (on, off); off while the key is introduced or replaced."`
 
+	SigningKey string `env:"FIELDGATE_SIGNING_KEY" help:"Keys of the receipts of commands, in PEM: the private key that signs, and further keys that are only published. Default: no receipts are signed."`
+
 	RateLimits   string `env:"FIELDGATE_RATE_LIMITS" enum:"on,off" default:"on" help:"Whether HTTP calls are limited (on, off)."`
 	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls of each device: per minute/burst."`
 	RateTenant   rate   `name:"rate-customer" env:"FIELDGATE_RATE_CUSTOMER" default:"${rate_tenant}" help:"Calls of all users of each customer: per minute/burst."`
@@ -111,7 +113,7 @@ func (s settings) config() (gateway.Config, error) {
 		IdleTimeout: s.IdleTimeout, BalancerIdleTimeout: s.BalancerIdleTimeout,
 		BodyTimeout: s.BodyTimeout, BodyMinRate: s.BodyMinRate,
 		Policy: policy, Retention: s.Retention, ActivationLifetime: s.ActivationLifetime, CodeKey: s.CodeKey,
-		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on",
+		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on", SigningKey: s.SigningKey,
 		ProgressInterval: s.ProgressInterval,
 		MaxSockets:       s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,

@@ -6,6 +6,9 @@ const paths = [
   "/docs/guides",
   "/docs/guides/operations",
   "/docs/guides/devices",
+  "/docs/guides/digest",
+  "/docs/changelog",
+  "/docs/files/deploy/compose",
   "/docs/errors",
   "/docs/errors/claim_expired",
 ];
@@ -74,4 +77,61 @@ test("guides are complete without JavaScript", async ({ browser, gateway }) => {
   await page.getByRole("link", { name: "Quick start" }).click();
   await expect(page.getByRole("heading", { name: "Approve it" })).toBeVisible();
   await context.close();
+});
+
+test("search finds what the pages and the reference have, and leads to it", async ({ page, gateway }) => {
+  await page.goto(`${gateway.url}/docs/guides/quick-start`);
+  for (const [words, target] of [
+    ["pagination", /pagination-and-idempotency/],
+    ["X-Request-ID", /pagination-and-idempotency#x-request-id/],
+    ["webhooks", /guides\/webhooks/],
+    ["provisionDevice", /docs#tag\/devices\/POST/],
+  ] as const) {
+    await page.getByRole("searchbox").fill(words);
+    await expect(page.locator("#found a").first()).toHaveAttribute("href", target);
+  }
+  await page.locator("#found a").first().click();
+  await expect(page.getByRole("heading", { name: "Provision a device" })).toBeInViewport();
+});
+
+test("a guide has its contents, its neighbours, and links and buttons to copy", async ({ browser, gateway }) => {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  const page = await context.newPage();
+  await page.goto(`${gateway.url}/docs/guides/digest`);
+  await expect(page.getByRole("navigation", { name: "All pages" }).locator("[aria-current=page]")).toHaveText(
+    "How the digest is computed",
+  );
+  await page.getByRole("navigation", { name: "On this page" }).getByRole("link", { name: "Where it is used" }).click();
+  await expect(page).toHaveURL(/#where-it-is-used$/);
+  await expect(page.locator("#where-it-is-used .anchor")).toHaveAttribute("href", "#where-it-is-used");
+
+  const block = page.locator(".code").first();
+  await block.getByRole("button", { name: "Copy" }).click();
+  await expect(block.getByRole("button")).toHaveText("Copied");
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(await block.locator("pre").textContent());
+  await expect(block.locator(".string").first()).toBeVisible();
+
+  await page.locator("a[rel=next]").click();
+  await page.locator("a[rel=prev]").click();
+  await expect(page).toHaveURL(/\/docs\/guides\/digest$/);
+  await context.close();
+});
+
+test("a request from the reference has only what its reader has chosen", async ({ page, gateway }) => {
+  for (const [operation, method, path, chosen] of [
+    ["#tag/devices/GET/api/v1/customer/devices", "GET", "/api/v1/customer/devices", ["limit"]],
+    ["#tag/devices/POST/api/v1/customer/devices", "POST", "/api/v1/customer/devices", []],
+  ] as const) {
+    await page.goto("about:blank");
+    await page.goto(`${gateway.url}/docs${operation}`);
+    await page.getByRole("button", { name: new RegExp(`Test Request.*${method} ${path}\\W*$`, "i") }).click();
+    const sent = page.waitForRequest((request) => new URL(request.url()).pathname === path && request.method() === method);
+    await page.getByRole("dialog").getByRole("button", { name: /Send/ }).click();
+    const request = await sent;
+    expect([...new URL(request.url()).searchParams.keys()].filter((name) => !chosen.includes(name as never))).toEqual([]);
+    expect(await request.headerValue("Idempotency-Key")).toBeNull();
+  }
 });

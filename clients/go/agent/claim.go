@@ -177,7 +177,8 @@ func (w *worker) accept(base context.Context, command Command, byKey bool) error
 }
 
 // prepare returns a claimed command as its statement describes it, and the handler for it. If the
-// statement is not about this command, the handler refuses it.
+// statement is not about this command, or the device does not accept its receipt, the handler refuses
+// it.
 func (w *worker) prepare(command Command) (Command, registered) {
 	stated, err := command.AsStated(w.deviceID)
 	switch {
@@ -186,6 +187,10 @@ func (w *worker) prepare(command Command) (Command, registered) {
 	case err != nil:
 		w.log.Error("refusing a command that does not agree with its statement", "command", command.ID, "error", err)
 		return command, refuse(CodeStatementInvalid, "the command does not agree with its statement, so it did not start: "+err.Error())
+	}
+	if err := w.config.Trust.check(command, w.deviceID); err != nil {
+		w.log.Error("refusing a command without a valid receipt", "command", command.ID, "error", err)
+		return command, refuse(CodeReceiptInvalid, "the device does not accept the receipt of the command, so it did not start: "+err.Error())
 	}
 	return stated, w.handlerFor(stated.Type)
 }

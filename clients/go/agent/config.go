@@ -69,6 +69,9 @@ type Config struct {
 	// Default: http.DefaultTransport.
 	Transport *http.Transport
 
+	// Trust says what the device requires before it runs a command. Default: nothing.
+	Trust Trust
+
 	// Metrics returns the metrics for the next heartbeat. The heartbeat waits until Metrics
 	// returns. If the metrics cannot be sent, for example because a value is NaN, the heartbeat
 	// is sent without metrics. Default: nil, no metrics.
@@ -99,6 +102,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Trust = c.Trust.withDefaults()
 	if c.Metadata.FirmwareVersion == "" {
 		c.Metadata.FirmwareVersion = c.Version
 	}
@@ -120,5 +124,5 @@ func (c Config) check() error {
 	case c.PollWait < 0 || c.PollWait > maxPollWait:
 		return fmt.Errorf("agent: PollWait must be from 0 to %s", maxPollWait)
 	}
-	return nil
+	return c.Trust.validate()
 }

@@ -88,6 +88,7 @@ func Timeout(timeout time.Duration) HandlerOption {
 const (
 	CodeUnknownType       = "unknown_type"       // the device has no handler for the type
 	CodeStatementInvalid  = "statement_invalid"  // the statement of the command is not about this command, or cannot be read, so the command did not start
+	CodeReceiptInvalid    = "receipt_invalid"    // the command has no receipt that satisfies Config.Trust, so it did not start
 	CodeUnsupported       = "unsupported"        // the statement has a version that this agent does not know, so the command did not start
 	CodeInvalidParameters = "invalid_parameters" // the parameters do not fit the handler
 	CodeFailed            = "failed"             // the handler returned an error without a code

@@ -20,6 +20,7 @@ export type ProblemCode =
   | "device_not_found"
   | "session_not_found"
   | "command_not_found"
+  | "receipt_not_found"
   | "connection_not_found"
   | "method_not_allowed"
   | "request_timeout"

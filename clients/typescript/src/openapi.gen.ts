@@ -67,6 +67,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/fieldgate/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the keys that verify receipts
+         * @description Returns the public keys with which the [receipts](/docs/guides/receipts) of this installation are
+         *     verified, as a JSON Web Key Set (RFC 7517): that of the key that signs, and those of keys that have
+         *     signed or will sign. The set is empty if the installation signs no receipts.
+         *
+         *     Whoever wants to verify receipts without trusting the gateway obtains the keys once, on a way that is
+         *     trusted, and not from here each time.
+         */
+        get: operations["getSigningKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.yaml": {
         parameters: {
             query?: never;
@@ -118,11 +143,31 @@ export interface paths {
         };
         /**
          * Get the contract of the sockets as YAML
-         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document, as it was
-         *     written. It takes schemas from `openapi.yaml` by reference, so keep the two files in the
-         *     same directory.
+         * @description Returns the contract of the frames of both sockets: an AsyncAPI 3.0 document. It is complete
+         *     in itself: the schemas that it shares with this document are in it too.
          */
         get: operations["getSocketContract"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the contract of the sockets as JSON
+         * @description Returns the same contract of the sockets for tools that do not read YAML. The gateway
+         *     converts it from the YAML, so the two never differ in meaning.
+         */
+        get: operations["getSocketContractJSON"];
         put?: never;
         post?: never;
         delete?: never;
@@ -726,9 +771,9 @@ export interface paths {
         /**
          * Get a session and its commands
          * @description Returns the session with its newest commands, up to 50, as `GET .../commands` lists them, in
-         *     the order in which they were proposed. If the session has earlier commands, `commandsTruncated` is true, and `nextCursor` is the cursor with
-         *     which `GET .../commands` continues with those, the newest of them first. To follow a session
-         *     live, subscribe to its room on the customer socket instead of polling.
+         *     the order in which they were proposed. If the session has earlier commands,
+         *     `commandsTruncated` is true, and `nextCursor` is the cursor with which `GET .../commands`
+         *     continues with those, the newest of them first. To follow a session live, subscribe to its room on the customer socket instead of polling.
          */
         get: operations["getSession"];
         put?: never;
@@ -821,6 +866,37 @@ export interface paths {
          *     result. Read it before deciding on the command, and send its `digest` with the decision.
          */
         get: operations["getCommand"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Get the receipt of a command
+         * @description Returns the [receipt](/docs/guides/receipts) of a command that was approved, or that needed no approval:
+         *     what the gateway vouches for, signed, so that somebody who trusts neither this response nor the store
+         *     can verify it. It is a JWS in compact form (RFC 7515) over the statement of the command and the votes
+         *     of its approvers, made anew for each request. The device gets one with its claim.
+         *
+         *     There is none (404 `receipt_not_found`) if the installation signs no receipts, if the command waits for
+         *     an approval or was rejected, or if it was proposed before the installation kept statements.
+         */
+        get: operations["getReceipt"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1579,7 +1655,7 @@ export interface components {
         };
         /** @description The document as text. */
         ContractText: string;
-        /** @description This document, an OpenAPI 3.0 object. */
+        /** @description A contract as an object. */
         ContractObject: {
             [key: string]: unknown;
         };
@@ -1596,8 +1672,8 @@ export interface components {
         };
         /**
          * @description Properties that the device reports about itself, as strings. `model` and `firmwareVersion`
-         *     are shown to users; all others are stored. The three listed here count towards the maximum
-         *     of 32.
+         *     are shown to users. `serialNumber`, the number on the label of the device, and all others
+         *     are stored.
          * @example {
          *       "model": "PX-400",
          *       "firmwareVersion": "2.8.1",
@@ -1605,15 +1681,9 @@ export interface components {
          *     }
          */
         DeviceMetadata: {
-            /** @description The model of the device. */
-            model?: string;
-            /** @description The version of the firmware. */
-            firmwareVersion?: string;
-            /** @description The serial number on the label of the device. */
-            serialNumber?: string;
-        } & {
             [key: string]: components["schemas"]["MetadataValue"];
         };
+        /** @description The value of a property. */
         MetadataValue: string;
         /** @description The identity of a device. The secret is returned only once. */
         RegisteredDevice: {
@@ -1707,6 +1777,7 @@ export interface components {
             type: components["schemas"]["CommandType"];
             parameters: components["schemas"]["CommandParameters"];
             statement?: components["schemas"]["Statement"];
+            receipt?: components["schemas"]["SignedReceipt"];
             priority: components["schemas"]["Priority"];
             /** @description The number of this attempt. If it is above 1, an earlier attempt may have started the command. */
             attempt: number;
@@ -1740,6 +1811,47 @@ export interface components {
          * @example eyJjb21tYW5kIjoiY21kX2FhMDFLQVExTTM3UTlOOVI3VDhGVjRZWDBNVjVQIn0
          */
         Statement: string;
+        /**
+         * @description What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
+         *     compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
+         *     no receipts.
+         * @example eyJhbGciOiJFZERTQSIsImtpZCI6IjFubWYifQ.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl
+         */
+        SignedReceipt: string;
+        /** @description Public keys that verify receipts, as a JSON Web Key Set. */
+        SigningKeys: {
+            /** @description The keys, the signing one first. */
+            keys: components["schemas"]["SigningKey"][];
+        };
+        /** @description A public key as a JSON Web Key (RFC 7517), for Ed25519 (RFC 8037) or P-256 (RFC 7518). */
+        SigningKey: {
+            /**
+             * @description The type of the key.
+             * @enum {string}
+             */
+            kty: "OKP" | "EC";
+            /**
+             * @description The curve of the key.
+             * @enum {string}
+             */
+            crv: "Ed25519" | "P-256";
+            /**
+             * @description The algorithm of its signatures.
+             * @enum {string}
+             */
+            alg: "EdDSA" | "ES256";
+            /**
+             * @description What the key is used for.
+             * @enum {string}
+             */
+            use: "sig";
+            /** @description The id of the key: its thumbprint (RFC 7638). */
+            kid: string;
+            /** @description The public key, or the x coordinate of its point, in base64url. */
+            x: string;
+            /** @description The y coordinate of the point of a P-256 key. */
+            y?: string;
+        };
         /** @description The approval of the command. Absent if none was required. */
         ClaimApproval: {
             decidedBy: components["schemas"]["UserId"];
@@ -2100,7 +2212,7 @@ export interface components {
              */
             closedAt?: string;
             /**
-             * @description The first page of the session's commands, oldest first, as a list contains them.
+             * @description The newest of the session's commands, up to 50, oldest first, as a list contains them.
              *     Present only in the response to `getSession`.
              */
             commands?: components["schemas"]["Command"][];
@@ -2829,6 +2941,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description There is no such session or command for the caller, or the command has no receipt. */
+        ReceiptNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description There is no such session for the caller, or no such command in the session. */
         SessionOrCommandNotFound: {
             headers: {
@@ -3052,10 +3174,7 @@ export interface components {
         SessionInPath: components["schemas"]["AnyId"];
         /** @description The id of the command. */
         CommandInPath: components["schemas"]["AnyId"];
-        /**
-         * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
-         * @example 272
-         */
+        /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
         OutputPosition: number;
         /** @description The id of the connection. */
         ConnectionInPath: components["schemas"]["AnyId"];
@@ -3067,7 +3186,6 @@ export interface components {
         /**
          * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
          *     safe. See "Repeating requests".
-         * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
          */
         IdempotencyKey: string;
         /** @description The maximum number of items in a page. */
@@ -3222,6 +3340,42 @@ export interface operations {
             500: components["responses"]["InternalError"];
         };
     };
+    getSigningKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {
+                     *           "kty": "OKP",
+                     *           "crv": "Ed25519",
+                     *           "alg": "EdDSA",
+                     *           "use": "sig",
+                     *           "kid": "--6IM5l0OosLj9yWskISYhUA3n_3CURQkmrYMSha_ck",
+                     *           "x": "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SigningKeys"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+        };
+    };
     getContractYAML: {
         parameters: {
             query?: never;
@@ -3298,6 +3452,37 @@ export interface operations {
             500: components["responses"]["InternalError"];
         };
     };
+    getSocketContractJSON: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The contract of the sockets. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "asyncapi": "3.0.0",
+                     *       "info": {
+                     *         "title": "Fieldgate sockets",
+                     *         "version": "1.0.0"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ContractObject"];
+                };
+            };
+            500: components["responses"]["InternalError"];
+        };
+    };
     getDocs: {
         parameters: {
             query?: never;
@@ -3327,7 +3512,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3512,7 +3696,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3823,15 +4006,9 @@ export interface operations {
             query?: {
                 /** @description Only devices with this status. */
                 status?: components["schemas"]["DeviceStatus"];
-                /**
-                 * @description Only devices with this tag, as `key:value`, or as `key` for any value.
-                 * @example site:leipzig
-                 */
+                /** @description Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value. */
                 tag?: string;
-                /**
-                 * @description Only devices whose name or `externalId` contains this text, ignoring case.
-                 * @example pump
-                 */
+                /** @description Only devices whose name or `externalId` contains this text, ignoring case. */
                 q?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -3894,7 +4071,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4123,7 +4299,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4482,7 +4657,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4784,7 +4958,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4950,13 +5123,44 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example eyJhbGciOiJFZERTQSIsImtpZCI6Ii0tNklNNWwwT29zTGo5eVdza0lTWWhVQTNuXzNDVVJRa21yWU1TaGFfY2siLCJ0eXAiOiJmaWVsZGdhdGUtcmVjZWlwdCJ9.eyJleHBpcmVzQXQiOiIyMDI1LTExLTIzVDIwOjE1OjMwLjAwMFoiLCJpc3N1ZWRBdCI6IjIwMjUtMTEtMjJUMjA6MTY6MTAuMDA0WiIsInN0YXRlbWVudCI6ImV5SmpiMjF0WVc1a0lqb2lZMjFrWHpkck1ERnFaRE54WXpsaE5XZzNkakpxT0hjMFpUWmlNSFF4ZUcwaUxDSmtaV3hwZG1WeVFua2lPaUl5TURJMUxURXhMVEl6VkRJd09qRTFPak13TGpBd01Gb2lMQ0prWlhacFkyVWlPbnNpYVdRaU9pSmtaWFpmTjJzd01XcGtNM0U0ZW5ZMmJUUjVNbmc1YmpWME1HTTRhR0p5WVNJc0ltNWhiV1VpT2lKUWRXMXdJSE4wWVhScGIyNGdNVElpTENKelpYSnBZV3hPZFcxaVpYSWlPaUpRV0RRdE1EQXhPRGN6SW4wc0ltMWhlRUYwZEdWdGNIUnpJam94TENKd1lYSmhiV1YwWlhKeklqcDdJbk5sY25acFkyVWlPaUowWld4bGJXVjBjbmtpTENKbmNtRmpaVk5sWTI5dVpITWlPakV3ZlN3aWNHOXNhV041SWpwN0ltVm1abVZqZENJNkluSmxkbWxsZHlJc0luSjFiR1VpT2lJcUlpd2lkbVZ5YzJsdmJpSTZJakpqTWpaaU5EWmlOamhtWmlKOUxDSndjbWx2Y21sMGVTSTZOU3dpY0hKdmNHOXpaWElpT25zaWFXUWlPaUk1WXpGbU1tWXdaUzAxTkdNMUxUUmlNV0V0T0dFMU15MHdaRGRoTW1VMFlqWmpPVEFpTENKcmFXNWtJam9pY0dWeWMyOXVJbjBzSW5KbFlYTnZiaUk2SWxSbGJHVnRaWFJ5ZVNCemRHOXdjR1ZrSUdGbWRHVnlJSFJvWlNCMWNHUmhkR1VpTENKelpYTnphVzl1SWpvaWMyVnpYemRyTURGcVpETnhZalYzT0dzeWNqWm1NR1EwY3pkbk1YQXpaVzRpTENKMFpXNWhiblFpT2lKaFkyMWxJaXdpZEhsd1pTSTZJbk5sY25acFkyVXVjbVZ6ZEdGeWRDSXNJblpsY25OcGIyNGlPakY5IiwidmVyc2lvbiI6MSwidm90ZXMiOlt7ImF0IjoiMjAyNS0xMS0yMlQyMDoxNjowMi41NTFaIiwiZGVjaXNpb24iOiJhcHByb3ZlZCIsInVzZXIiOiI1YjBjNmE1Mi02ZDBmLTRhOGUtOWEzYi0yZjFmNmYxZjdjMTEifV19.ct_DoIam5dFwbPboPnlANZK2_0uJo3_kkO1Y7msnKEurVeJdCJwGAMf4L-bjf0qJ9-fr48MqWOF8kHf_OzwpBg */
+                    "application/jose": components["schemas"]["SignedReceipt"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            404: components["responses"]["ReceiptNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getCommandOutput: {
         parameters: {
             query?: {
-                /**
-                 * @description The position in the output from which to read, `nextSince` of an earlier response. Default 0.
-                 * @example 272
-                 */
+                /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
                 since?: components["parameters"]["OutputPosition"];
             };
             header?: never;
@@ -5088,7 +5292,6 @@ export interface operations {
                 /**
                  * @description A key of the caller's choice for this request, such as a UUID. It makes a repeated request
                  *     safe. See "Repeating requests".
-                 * @example 4f0c2b7e-8a51-4d0e-9b3c-6d2f1e7a9c58
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -5254,10 +5457,7 @@ export interface operations {
     listSessionEvents: {
         parameters: {
             query?: {
-                /**
-                 * @description Only events at or after this time.
-                 * @example 2025-11-22T20:15:00.000Z
-                 */
+                /** @description Only events at or after this time. */
                 since?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -5552,7 +5752,6 @@ export interface operations {
                 /**
                  * @description A ticket of `POST /api/v1/customer/ws-tickets`, instead of a token. A ticket that is wrong,
                  *     used, expired or of another origin returns 401.
-                 * @example fgt_9cLw2RbY7vQxK4mNzT1sJ8hGfD3pAeU6oViWqXyBkCE
                  */
                 ticket?: string;
             };

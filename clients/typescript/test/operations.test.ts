@@ -17,6 +17,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   getHealth: (c) => c.get("/healthz"),
   getReadiness: (c) => c.get("/readyz"),
   getVersion: (c) => c.get("/version"),
+  getSigningKeys: (c) => c.get("/.well-known/fieldgate/keys"),
 
   registerDevice: (c) => c.post("/api/v1/device/register", { body: { activationCode: "7K2M-Q9TX-4WPA" } }),
   authenticateDevice: (c) => c.post("/api/v1/device/auth", { body: { deviceId: "d", deviceSecret: "s" } }),
@@ -54,6 +55,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
     c.post("/api/v1/customer/sessions/{sessionId}/commands", { ...session, body: { type: "service.restart" } }),
   listCommands: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands", session),
   getCommand: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}", command),
+  getReceipt: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/receipt", command),
   getCommandOutput: (c) => c.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output", command),
   cancelCommand: (c) => c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", command),
   retryCommand: (c) => c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", command),
@@ -85,6 +87,7 @@ const withoutCall: Partial<Record<OperationId, string>> = {
   getContractYAML: "a document for people and generators",
   getContractJSON: "a document for people and generators",
   getSocketContract: "a document for people and generators",
+  getSocketContractJSON: "a document for people and generators",
   getDocs: "a web page",
 };
 

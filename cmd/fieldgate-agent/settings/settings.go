@@ -30,6 +30,9 @@ type Settings struct {
 	ConnectTimeout    time.Duration `env:"FIELDGATE_CONNECT_TIMEOUT" default:"30s" help:"Limit of each connection attempt: for TCP, and again for TLS."`
 	InsecureHTTP      bool          `name:"insecure-http" env:"FIELDGATE_INSECURE_HTTP" help:"Allow http:// to a host other than this one. Everyone on the way can then read the secret of the device and run commands on it."`
 
+	ReceiptKeys      string         `env:"FIELDGATE_RECEIPT_KEYS" placeholder:"FILE" help:"File with the keys of the gateway, a JSON Web Key Set. With it, no command runs without a receipt that one of them has signed."`
+	RequireApprovals map[string]int `env:"FIELDGATE_REQUIRE_APPROVALS" placeholder:"TYPE=N" help:"Number of users other than the proposer who must have approved a command of a type, such as remediation.*=2; several are separated by a semicolon. It needs the keys."`
+
 	Lease       time.Duration `env:"FIELDGATE_LEASE" default:"1m" help:"How long a claim lasts without an extension, from 3s to 1h."`
 	Grace       time.Duration `env:"FIELDGATE_GRACE" default:"10s" help:"How long running commands may continue after SIGTERM."`
 	Concurrency int           `env:"FIELDGATE_CONCURRENCY" default:"1" help:"Number of commands that run at a time, at most 64."`

@@ -1,0 +1,52 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/receipt"
+)
+
+var errNoReceipt = fieldgate.Refuse(fieldgate.CodeReceiptNotFound, "This command has no receipt.")
+
+// Receipt returns the receipt of a command: a JWS in compact form. Refusals: session_not_found,
+// command_not_found; and receipt_not_found for a command that has none, or whose record was changed.
+func (q *Queue) Receipt(ctx context.Context, tenant, sessionID, commandID string) (string, error) {
+	r, c, err := q.getRecord(ctx, tenant, sessionID, commandID)
+	if err != nil {
+		return "", err
+	}
+	s, err := decodeState(r.state)
+	if err != nil {
+		return "", fmt.Errorf("reading the state of a command: %w", err)
+	}
+	if err := q.verify(r, s); err != nil && mayHaveReceipt(s) {
+		q.log.WarnContext(ctx, "refused a receipt", "command", c.ID, "error", err)
+		return "", errNoReceipt
+	}
+	signed, err := q.sign(c)
+	if err == nil && (signed == "" || !mayHaveReceipt(s)) {
+		return "", errNoReceipt
+	}
+	return signed, err
+}
+
+// mayHaveReceipt reports whether the command needs no approval, or has one.
+func mayHaveReceipt(s state) bool {
+	return s.ApproveBy == 0 || s.Approval != nil && s.Approval.Decision == "approved"
+}
+
+// sign returns the receipt of a command that was verified. It is empty if no key is set, or if the command
+// has no statement.
+func (q *Queue) sign(c Command) (string, error) {
+	if q.cfg.Receipts == nil || len(c.Statement) == 0 {
+		return "", nil
+	}
+	r := receipt.Receipt{Statement: c.Statement, IssuedAt: time.Now(), ExpiresAt: c.DeliverBy}
+	if a := c.Approval; a != nil {
+		r.Votes = []receipt.Vote{{UserID: a.DecidedBy, Decision: a.Decision, At: a.DecidedAt}}
+	}
+	return q.cfg.Receipts.Sign(r)
+}
