@@ -2057,7 +2057,7 @@ type Session struct {
 	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt fieldgate.Timestamp `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The first page of the session's commands, oldest first, as a list contains them.
+	// Commands The newest of the session's commands, up to 50, oldest first, as a list contains them.
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 

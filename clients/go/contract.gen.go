@@ -1624,7 +1624,7 @@ type Session struct {
 	// ClosedAt The time at which the session ended. Absent while it is active.
 	ClosedAt time.Time `json:"closedAt,omitempty,omitzero"`
 
-	// Commands The first page of the session's commands, oldest first, as a list contains them.
+	// Commands The newest of the session's commands, up to 50, oldest first, as a list contains them.
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 

@@ -771,9 +771,9 @@ export interface paths {
         /**
          * Get a session and its commands
          * @description Returns the session with its newest commands, up to 50, as `GET .../commands` lists them, in
-         *     the order in which they were proposed. If the session has earlier commands, `commandsTruncated` is true, and `nextCursor` is the cursor with
-         *     which `GET .../commands` continues with those, the newest of them first. To follow a session
-         *     live, subscribe to its room on the customer socket instead of polling.
+         *     the order in which they were proposed. If the session has earlier commands,
+         *     `commandsTruncated` is true, and `nextCursor` is the cursor with which `GET .../commands`
+         *     continues with those, the newest of them first. To follow a session live, subscribe to its room on the customer socket instead of polling.
          */
         get: operations["getSession"];
         put?: never;
@@ -2212,7 +2212,7 @@ export interface components {
              */
             closedAt?: string;
             /**
-             * @description The first page of the session's commands, oldest first, as a list contains them.
+             * @description The newest of the session's commands, up to 50, oldest first, as a list contains them.
              *     Present only in the response to `getSession`.
              */
             commands?: components["schemas"]["Command"][];
