@@ -57,6 +57,7 @@ func TestContract_Enumerations(t *testing.T) {
 		"ActorKind":       "user device system",
 		"ApprovalStatus":  "pending",
 		"ConnectionKind":  "device customer",
+		"CommandOrder":    "oldest newest",
 		"CommandStatus":   "pending_approval queued claimed succeeded failed timed_out rejected cancelled expired",
 		"Decision":        "approved rejected",
 		"DevicePresence":  "never_connected online stale offline",

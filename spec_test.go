@@ -40,8 +40,8 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 	want := map[string]string{ // maps method and path to the operationId, followed by the lowest role that may call it, if it needs a role
 		"GET /healthz":                    "getHealth",
 		"GET /readyz":                     "getReadiness",
-		"GET /.well-known/fieldgate/keys": "getSigningKeys",
 		"GET /version":                    "getVersion",
+		"GET /.well-known/fieldgate/keys": "getSigningKeys",
 		"GET /openapi.yaml":               "getContractYAML",
 		"GET /openapi.json":               "getContractJSON",
 		"GET /asyncapi.yaml":              "getSocketContract",
@@ -84,6 +84,7 @@ func TestContract_OperationsAndLeastRoles(t *testing.T) {
 		"POST " + customer + "/sessions/{sessionId}/approve":                     "decideCommand approver",
 		"GET " + customer + "/sessions/{sessionId}/events":                       "listSessionEvents viewer",
 		"GET " + customer + "/approvals":                                         "listApprovals viewer",
+		"GET " + customer + "/commands":                                          "listTenantCommands viewer",
 		"POST " + customer + "/users/{userId}/cut-off":                           "cutOff admin",
 		"GET " + customer + "/cut-offs":                                          "listCutOffs admin",
 		"GET " + customer + "/me":                                                "getMe viewer",

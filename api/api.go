@@ -6,11 +6,14 @@
 //
 //	assignRequestID  request id and client address    requestid.go, clientaddr.go
 //	observe          access log, metrics and span     accesslog.go, metrics.go, span.go
+//	headAsGet        HEAD is served like GET          head.go
+//	compress         zstd and gzip                    compress.go
 //	recoverPanic     a panic becomes a 500            recover.go
 //	secure           headers of every response        secure.go
 //	cors             cross-origin access              cors.go
 //	route            chi; 404 and 405                 router.go
 //	admit            the contract                     contract.go, handshake.go
+//	revalidate       entity tags and 304              revalidate.go
 //	serve            generated wrapper and handler
 //
 // The step admit makes these checks in order: the handshake if the request opens a socket, the
@@ -171,6 +174,8 @@ type edge struct {
 	docs      documents
 	console   *console
 
+	compressor compressor
+
 	admitRead       func(ctx context.Context, operationID string) (release func(), err error)
 	admitHandshake  func(ctx context.Context) (release func(), err error)
 	unauthenticated func(reason fieldgate.Reason)
@@ -199,7 +204,13 @@ func newEdge(config Config) (*edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the console: %w", err)
 	}
+	compressor, err := newCompressor()
+	if err != nil {
+		return nil, err
+	}
 	return &edge{
+		compressor: compressor,
+
 		logger:   config.Logger,
 		logEvery: uint64(max(config.LogEvery, 1)),
 		now:      config.Now,

@@ -47,7 +47,7 @@ func TestCORS_OnlyAllowedOriginsReadResponses(t *testing.T) {
 			require.Equal(t, may, response.Header.Get("Access-Control-Allow-Origin") == origin && origin != "")
 			require.Equal(t, may, response.Header.Get("Access-Control-Expose-Headers") != "")
 			require.Empty(t, response.Header.Get("Access-Control-Allow-Credentials"))
-			require.Equal(t, "Origin", response.Header.Get("Vary"))
+			require.Contains(t, response.Header.Values("Vary"), "Origin")
 		})
 	}
 }
@@ -94,7 +94,7 @@ func TestCORS_PreflightForUnknownPathOrOriginIsRefused(t *testing.T) {
 
 	unshared := newTestEdge(t, echo).ask(t, http.MethodOptions, "/things", "", "Origin: "+app, preflight)
 	requireProblem(t, unshared, fieldgate.CodeMethodNotAllowed)
-	require.Empty(t, unshared.Header.Get("Vary"))
+	require.NotContains(t, unshared.Header.Values("Vary"), "Origin")
 }
 
 func TestNew_RefusesInvalidAllowedOrigin(t *testing.T) {

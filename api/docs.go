@@ -3,8 +3,6 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -102,10 +100,9 @@ type document struct {
 }
 
 func newDocument(contentType string, content []byte) *document {
-	sum := sha256.Sum256(content)
 	return &document{
 		contentType: contentType,
-		etag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
+		etag:        weakTag(content),
 		content:     content,
 	}
 }
@@ -137,7 +134,7 @@ func (c compressed) serveDecompressed(w http.ResponseWriter, r *http.Request) {
 	etag := strings.TrimSuffix(c.document.etag, `"`) + `-plain"`
 	w.Header().Set("Content-Type", c.document.contentType)
 	w.Header().Set("ETag", etag)
-	if r.Header.Get("If-None-Match") == etag {
+	if hasTag(r.Header.Get("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

@@ -65,6 +65,7 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 	if len(fieldErrs) > 0 {
 		return fieldErrs
 	}
+	p.splitLists(r.URL, query)
 	input := &openapi3filter.RequestValidationInput{
 		Request:     r,
 		PathParams:  p.readPath(r),
@@ -84,6 +85,20 @@ func (v *validator) checkParameters(r *http.Request, p *parameters) []fieldgate.
 		p.normalizeTimes(r.URL)
 	}
 	return fieldErrs
+}
+
+// splitLists writes a repeatable parameter whose values are separated by commas as the contract has it:
+// repeated. No value of such a parameter contains a comma.
+func (p *parameters) splitLists(u *url.URL, query url.Values) {
+	split := false
+	for name, isList := range p.query {
+		if all := strings.Join(query[name], ","); isList && strings.Count(all, ",") >= len(query[name]) && all != "" {
+			query[name], split = strings.Split(all, ","), true
+		}
+	}
+	if split {
+		u.RawQuery = query.Encode()
+	}
 }
 
 // normalizeTimes rewrites the times in a valid query. The generated code parses them with

@@ -41,6 +41,8 @@ func TestQuery_OutsideContractIsRefused(t *testing.T) {
 		"kind=":                 {{"/query/kind", "enum", `must be one of ["big","small"]`}},
 		"kind=huge":             {{"/query/kind", "enum", `must be one of ["big","small"]`}},
 		"tag=a&tag=b&tag=c":     {{"/query/tag", "maxItems", "must have at most 2 items"}},
+		"tag=a,b&tag=c":         {{"/query/tag", "maxItems", "must have at most 2 items"}},
+		"tag=a,,b":              {{"/query/tag", "maxItems", "must have at most 2 items"}},
 		"tag=a&tag=toolong":     {{"/query/tag/1", "maxLength", "must have at most 4 characters"}},
 		"limti=7":               {{"/query", "unknown", unknownParameter}},
 		"Limit=7":               {{"/query", "unknown", unknownParameter}},
@@ -69,6 +71,8 @@ func TestQuery_DefaultsReachHandler(t *testing.T) {
 		"?kind=big":            "kind=big&limit=50",
 		"?limit=7":             "limit=7",
 		"?tag=a&tag=b&limit=7": "tag=a&tag=b&limit=7",
+		"?limit=7&tag=a,b":     "limit=7&tag=a&tag=b",
+		"?limit=7&tag=a%2Cb":   "limit=7&tag=a&tag=b",
 	} {
 		t.Run(query, func(t *testing.T) {
 			t.Parallel()

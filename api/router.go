@@ -22,13 +22,14 @@ import (
 // bound. A caller without credentials would then get an error about parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
-	r.Use(normalizePath, e.assignRequestID, e.observe, recoverPanic, e.hsts.secure, e.origins.cors)
+	r.Use(normalizePath, e.assignRequestID, e.observe, headAsGet, e.compressor.compress, recoverPanic, e.hsts.secure, e.origins.cors)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	e.docs.mount(r)
 	e.console.mount(r)
+	mountEntrances(r)
 	r.Group(func(r chi.Router) {
-		r.Use(e.boundHandshakes, e.contract.middleware, e.boundReads)
+		r.Use(e.boundHandshakes, e.contract.middleware, e.boundReads, e.revalidate)
 		mount(r)
 	})
 	return r
@@ -115,8 +116,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	problem.Write(w, r, fieldgate.Refuse(fieldgate.CodeNotFound, "There is no such path: /docs describes the API."))
 }
 
-// methodNotAllowed refuses a method that the path does not have. It also refuses HEAD, and
-// OPTIONS except in a preflight, because the contract has neither. For an unknown method on an
+// methodNotAllowed refuses a method that the path does not have. It also refuses OPTIONS except in a
+// preflight, because the contract does not have it. For an unknown method on an
 // unknown path, chi also calls methodNotAllowed, which then responds with 404.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	methods := allowedMethods(r)
@@ -131,17 +132,14 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 // allowedMethods returns the methods of the request's path. It queries the router, because chi
 // does not pass its list to a custom handler.
 func allowedMethods(r *http.Request) []string {
-	path := r.URL.RawPath
-	if path == "" {
-		path = r.URL.Path
-	}
-	routes := chi.RouteContext(r.Context()).Routes
+	routes, path := chi.RouteContext(r.Context()).Routes, routePath(r)
 	var methods []string
-	for _, method := range []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-	} {
-		if routes.Match(chi.NewRouteContext(), method, path) {
-			methods = append(methods, method)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if !routes.Match(chi.NewRouteContext(), method, path) {
+			continue
+		}
+		if methods = append(methods, method); method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
 		}
 	}
 	return methods

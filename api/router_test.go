@@ -12,7 +12,7 @@ import (
 func TestRouter_UnknownPathIs404(t *testing.T) {
 	t.Parallel()
 
-	for _, path := range []string{"/", "/nothing", "/things/", "/things/a/b", "//things", "/things%2Fabc", "/%2574hings", "/docs/", "/docs/../things/", "/THINGS"} {
+	for _, path := range []string{"/nothing", "/things/", "/things/a/b", "//things", "/things%2Fabc", "/%2574hings", "/docs/../things/", "/THINGS"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 
@@ -27,14 +27,15 @@ func TestRouter_UnknownMethodIs405WithAllow(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range []struct{ method, path, allow string }{
-		{http.MethodDelete, "/things", "GET, POST"},
-		{http.MethodPatch, "/things", "GET, POST"},
+		{http.MethodDelete, "/things", "GET, HEAD, POST"},
+		{http.MethodPatch, "/things", "GET, HEAD, POST"},
 		{http.MethodGet, "/things/abc", "PUT, DELETE"},
 		{http.MethodGet, "/things/%61bc", "PUT, DELETE"},
-		{http.MethodOptions, "/things", "GET, POST"},
-		{http.MethodTrace, "/things", "GET, POST"},
-		{"BREW", "/things", "GET, POST"},
+		{http.MethodOptions, "/things", "GET, HEAD, POST"},
+		{http.MethodTrace, "/things", "GET, HEAD, POST"},
+		{"BREW", "/things", "GET, HEAD, POST"},
 		{http.MethodPost, "/openapi.yaml", "GET, HEAD"},
+		{http.MethodPost, "/", "GET, HEAD"},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
 			t.Parallel()
@@ -47,12 +48,18 @@ func TestRouter_UnknownMethodIs405WithAllow(t *testing.T) {
 	}
 }
 
-func TestRouter_ServesHEADForDocumentsOnly(t *testing.T) {
+func TestRouter_ServesHEADWhereGETIs(t *testing.T) {
 	t.Parallel()
 
-	operation := newTestEdge(t, noContent).ask(t, http.MethodHead, "/things", "")
-	require.Equal(t, http.StatusMethodNotAllowed, operation.StatusCode)
-	require.Equal(t, "GET, POST", operation.Header.Get("Allow"))
+	operation := newTestEdge(t, echo).ask(t, http.MethodHead, "/things", "")
+	require.Equal(t, http.StatusOK, operation.StatusCode)
+	require.Equal(t, "application/json", operation.Header.Get("Content-Type"))
+	require.Empty(t, read(t, operation))
+	refused := newTestEdge(t, echo).ask(t, http.MethodHead, "/things?limit=0", "")
+	require.Equal(t, http.StatusBadRequest, refused.StatusCode)
+	missing := newTestEdge(t, echo).ask(t, http.MethodHead, "/things/abc", "")
+	require.Equal(t, http.StatusMethodNotAllowed, missing.StatusCode)
+	require.Equal(t, "PUT, DELETE", missing.Header.Get("Allow"))
 
 	document := newTestEdge(t, noContent).ask(t, http.MethodHead, "/openapi.yaml", "")
 	require.Equal(t, http.StatusOK, document.StatusCode)
@@ -68,5 +75,17 @@ func TestSecure_ForbidsSniffingAndCaching(t *testing.T) {
 
 		require.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"), path)
 		require.Equal(t, "no-store", response.Header.Get("Cache-Control"), path)
+	}
+}
+
+func TestRouter_EntrancesLeadToPages(t *testing.T) {
+	t.Parallel()
+
+	for path, page := range map[string]string{"/": "/docs", "/docs/": "/docs", "/console/": "/console"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			response := newTestEdge(t, noContent).ask(t, method, path, "")
+			require.Equal(t, http.StatusFound, response.StatusCode, path)
+			require.Equal(t, page, response.Header.Get("Location"), path)
+		}
 	}
 }

@@ -21,7 +21,7 @@ var groups = []struct {
 	{"Users and commands", []string{"guides/sessions-and-approvals", "guides/digest", "guides/receipts", "guides/console"}},
 	{"Devices", []string{"guides/devices", "guides/firmware", "agent"}},
 	{"API", []string{"guides/pagination-and-idempotency", "guides/rate-limits", "guides/sockets", "guides/webhooks", "guides/errors", "guides/typescript", "clients/typescript", "clients/go"}},
-	{"Operation", []string{"guides/supabase", "guides/deploying", "guides/operations", "guides/listeners", "guides/observability", "guides/runbook", "guides/stores", "guides/upgrading"}},
+	{"Operation", []string{"guides/supabase", "guides/deploying", "guides/operations", "guides/scale", "guides/listeners", "guides/observability", "guides/runbook", "guides/stores", "guides/upgrading"}},
 	{"Security and design", []string{"guides/security", "guarantees", "performance", "architecture", "security-policy"}},
 	{"Project", []string{"changelog", "readme"}},
 }

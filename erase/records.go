@@ -174,6 +174,7 @@ func (e *Eraser) deleteEntries(ctx context.Context, d store.Device, found record
 		e.eachBatch(ctx, "erase_entries", found.commands, func(ctx context.Context, pipe redis.Pipeliner, id string) {
 			pipe.Unlink(ctx, store.ResultKey(id))
 			pipe.ZRem(ctx, t.InboxKey(), id+" "+d.ID)
+			pipe.ZRem(ctx, t.CommandsKey(), d.ListedMember(id))
 			pipe.ZRem(ctx, p.DueKey(), store.Due{Kind: "command", ID: id, Device: d}.Member())
 		}),
 		e.eachBatch(ctx, "erase_login", found.logins, func(ctx context.Context, pipe redis.Pipeliner, hash string) {

@@ -78,6 +78,8 @@ var examples = map[string]example{
 	"decideCommand":    {body: `{"commandId":"{pendingId}","approved":true,"digest":"{digest}","reason":"agreed"}`, status: 200},
 	"listApprovals":    {status: 200},
 
+	"listTenantCommands": {query: "deviceId={deviceId}", status: 200},
+
 	"getSystemInfo": {status: 200},
 	"getUsage":      {status: 200},
 	"getMe":         {status: 200},

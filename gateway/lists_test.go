@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -110,7 +111,41 @@ func TestList_PagesSessionsCommandsAndEvents(t *testing.T) {
 	})
 }
 
-func TestSession_CommandsAreFirstPage(t *testing.T) {
+func TestListTenantCommands_OfAllDevices(t *testing.T) {
+	t.Parallel()
+	gatewaytest.ForEachStore(t, func(t *testing.T, g *gatewaytest.Gateway) {
+		f := newFleet(t, g)
+		other := newFleetOf(t, g, f.tenantID)
+		newFleet(t, g).propose(t, auto)
+		first, waiting, last := f.propose(t, auto), f.propose(t, review), other.propose(t, auto)
+		list := func(p client.ListTenantCommandsParams) []string {
+			p.Limit = 1
+			return ids(t, f.alice.AllTenantCommands(t.Context(), p), func(c client.Command) string { return c.ID })
+		}
+		statuses := []client.CommandStatus{client.CommandStatusQueued, client.CommandStatusFailed}
+		require.Equal(t, []string{last.ID, waiting.ID, first.ID}, list(client.ListTenantCommandsParams{}))
+		require.Equal(t, []string{last.ID, first.ID}, list(client.ListTenantCommandsParams{Status: statuses}))
+		require.Equal(t, []string{first.ID}, list(client.ListTenantCommandsParams{Status: statuses, DeviceID: f.device.ID}))
+		require.Equal(t, []string{last.ID}, list(client.ListTenantCommandsParams{Since: last.CreatedAt}))
+		require.Equal(t, []string{waiting.ID}, list(client.ListTenantCommandsParams{Type: review[:2] + "*", SessionID: f.session}))
+	})
+}
+
+// TestListTenantCommands_SeparatedByCommas sends the list of statuses as people write it by hand.
+func TestListTenantCommands_SeparatedByCommas(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, gatewaytest.Start(t))
+	f.propose(t, auto)
+	for query, status := range map[string]int{"status=failed,queued": 200, "status=failed&status=queued": 200, "status=failed,lost": 400, "status=": 400, "since=yesterday": 400, "type=a*b": 400} {
+		response := f.Do(t, gatewaytest.Request{
+			Method: "GET", Path: "/api/v1/customer/commands?" + query, Token: f.Token(f.tenantID, "vera", "viewer"),
+		})
+		require.Equal(t, status, response.Status, "%s: %s", query, response.Body)
+		require.Equal(t, status == 200, strings.Contains(string(response.Body), `"status":"queued"`), query)
+	}
+}
+
+func TestSession_CommandsAreNewest(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, gatewaytest.Start(t))
 	var commands []string
@@ -130,9 +165,31 @@ func TestSession_CommandsAreFirstPage(t *testing.T) {
 
 	found = propose(2)
 	require.True(t, found.CommandsTruncated)
-	require.Equal(t, commands[:50], ids(t, withoutErrors(found.Commands), commandID))
+	require.Equal(t, commands[2:], ids(t, withoutErrors(found.Commands), commandID))
 	rest := f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Cursor: found.NextCursor})
-	require.Equal(t, commands[50:], ids(t, rest, commandID))
+	require.Equal(t, []string{commands[1], commands[0]}, ids(t, rest, commandID))
+
+	newest := slices.Clone(commands)
+	slices.Reverse(newest)
+	all := f.alice.AllCommands(t.Context(), f.session, client.ListCommandsParams{Order: client.CommandOrderNewest, Limit: 20})
+	require.Equal(t, newest, ids(t, all, commandID))
+}
+
+// TestListCommands_CursorKeepsOrder uses the cursor of one order with the other.
+func TestListCommands_CursorKeepsOrder(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, gatewaytest.Start(t))
+	f.propose(t, auto)
+	f.propose(t, auto)
+	orders := []client.CommandOrder{client.CommandOrderOldest, client.CommandOrderNewest}
+	for i, order := range orders {
+		page, err := f.alice.Commands(t.Context(), f.session, client.ListCommandsParams{Order: order, Limit: 1})
+		require.NoError(t, err)
+		_, err = f.alice.Commands(t.Context(), f.session, client.ListCommandsParams{Order: order, Cursor: page.NextCursor})
+		require.NoError(t, err)
+		_, err = f.alice.Commands(t.Context(), f.session, client.ListCommandsParams{Order: orders[1-i], Cursor: page.NextCursor})
+		require.Equal(t, client.CodeValidationFailed, client.CodeOf(err))
+	}
 }
 
 // withoutErrors returns an iterator over the items of a slice, each with a nil error. The

@@ -20,7 +20,7 @@ func readLimit(processors int) int { return min(max(processors/2, 2), 8) }
 // listOperations are the operations that read a list. One such call may cost as much
 // as dozens of other calls.
 var listOperations = map[string]bool{
-	"listDevices": true, "listSessions": true, "getSession": true, "listCommands": true,
+	"listDevices": true, "listSessions": true, "getSession": true, "listCommands": true, "listTenantCommands": true,
 	"listSessionEvents": true, "listApprovals": true, "listConnections": true, "listCutOffs": true,
 }
 

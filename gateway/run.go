@@ -84,7 +84,7 @@ func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
 		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices, Retention: g.cfg.Retention,
 		Tenant: func(ctx context.Context, tenant string) error {
-			return errors.Join(g.queue.ReconcileInbox(ctx, tenant), g.quotas.ReconcileTenant(ctx, tenant))
+			return errors.Join(g.queue.ReconcileInbox(ctx, tenant), g.queue.ReconcileListed(ctx, tenant), g.quotas.ReconcileTenant(ctx, tenant))
 		},
 		Device: g.reconcileDevice,
 		Batch:  measureRounds(g.registry),

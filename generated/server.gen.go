@@ -54,6 +54,24 @@ func (e ApprovalStatus) Valid() bool {
 	}
 }
 
+// Defines values for CommandOrder.
+const (
+	CommandOrderNewest CommandOrder = "newest"
+	CommandOrderOldest CommandOrder = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the CommandOrder enum.
+func (e CommandOrder) Valid() bool {
+	switch e {
+	case CommandOrderNewest:
+		return true
+	case CommandOrderOldest:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandStatus.
 const (
 	CommandStatusCancelled       CommandStatus = "cancelled"
@@ -823,6 +841,9 @@ type CommandList struct {
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
+
+// CommandOrder The order of a list of commands: which of them come first.
+type CommandOrder string
 
 // CommandOutput What the device has reported while it ran the command.
 type CommandOutput struct {
@@ -2040,7 +2061,7 @@ type Session struct {
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
-	// CommandsTruncated True if the session has more commands than `commands` contains, otherwise absent.
+	// CommandsTruncated True if the session has earlier commands than `commands` contains, otherwise absent.
 	CommandsTruncated bool `json:"commandsTruncated,omitempty,omitzero"`
 
 	// CreatedAt The time at which the session was opened.
@@ -2073,8 +2094,8 @@ type Session struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
 
-	// NextCursor Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
-	// `commandsTruncated` is true.
+	// NextCursor Pass it as `cursor` to `GET .../commands` to get the earlier commands, the newest of them
+	// first. Absent unless `commandsTruncated` is true.
 	//
 	//
 	// Example: MDFqZDNxOHp2Ng
@@ -2345,6 +2366,41 @@ type ListApprovalsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListTenantCommandsParams defines parameters for ListTenantCommands.
+type ListTenantCommandsParams struct {
+	// Status Only commands with this status. Repeat it for several: `status=failed&status=timed_out`,
+	// or separate them with commas.
+	Status *[]CommandStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Type Only commands of this type, such as `service.restart`, or of all types that begin with
+	// the text before a final `*`, such as `diagnostic.*`.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// DeviceID Only commands for this device.
+	DeviceID *string `form:"deviceId,omitempty" json:"deviceId,omitempty"`
+
+	// Tag Only commands for devices that have this tag now, as `key:value`, or as `key` for any value.
+	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// SessionID Only commands of this session.
+	SessionID *string `form:"sessionId,omitempty" json:"sessionId,omitempty"`
+
+	// ProposedBy Only commands that the user with this id has proposed.
+	ProposedBy *string `form:"proposedBy,omitempty" json:"proposedBy,omitempty"`
+
+	// Since Only commands that were proposed at or after this time.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only commands that were proposed before this time.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Limit The maximum number of items in a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListConnectionsParams defines parameters for ListConnections.
 type ListConnectionsParams struct {
 	// Limit The maximum number of items in a page.
@@ -2419,6 +2475,9 @@ type OpenSessionParams struct {
 
 // ListCommandsParams defines parameters for ListCommands.
 type ListCommandsParams struct {
+	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
+	Order *CommandOrder `form:"order,omitempty" json:"order,omitempty"`
+
 	// Limit The maximum number of items in a page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2645,6 +2704,9 @@ type ServerInterface interface {
 	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
+	// ListTenantCommands List the commands of the tenant
+	// (GET /api/v1/customer/commands)
+	ListTenantCommands(w http.ResponseWriter, r *http.Request, params ListTenantCommandsParams)
 	// ListConnections List open connections
 	// (GET /api/v1/customer/connections)
 	ListConnections(w http.ResponseWriter, r *http.Request, params ListConnectionsParams)
@@ -2798,6 +2860,12 @@ func (_ Unimplemented) GetSigningKeys(w http.ResponseWriter, r *http.Request) {
 // ListApprovals List the commands that are pending approval
 // (GET /api/v1/customer/approvals)
 func (_ Unimplemented) ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListTenantCommands List the commands of the tenant
+// (GET /api/v1/customer/commands)
+func (_ Unimplemented) ListTenantCommands(w http.ResponseWriter, r *http.Request, params ListTenantCommandsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3150,6 +3218,156 @@ func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListApprovals(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTenantCommands operation middleware
+func (siw *ServerInterfaceWrapper) ListTenantCommands(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTenantCommandsParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "deviceId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "deviceId", r.URL.Query(), &params.DeviceID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deviceId"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deviceId", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sessionId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sessionId", r.URL.Query(), &params.SessionID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sessionId"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "proposedBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "proposedBy", r.URL.Query(), &params.ProposedBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "proposedBy"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "proposedBy", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTenantCommands(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3857,6 +4075,19 @@ func (siw *ServerInterfaceWrapper) ListCommands(w http.ResponseWriter, r *http.R
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListCommandsParams
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 
@@ -4759,6 +4990,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/approvals", wrapper.ListApprovals)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/commands", wrapper.ListTenantCommands)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/connections", wrapper.ListConnections)
 	})
 	r.Group(func(r chi.Router) {
@@ -4932,6 +5166,28 @@ type ListApprovalsResponseObject interface {
 type ListApprovals200JSONResponse CommandList
 
 func (response ListApprovals200JSONResponse) VisitListApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTenantCommandsRequestObject struct {
+	Params ListTenantCommandsParams
+}
+
+type ListTenantCommandsResponseObject interface {
+	VisitListTenantCommandsResponse(w http.ResponseWriter) error
+}
+
+type ListTenantCommands200JSONResponse CommandList
+
+func (response ListTenantCommands200JSONResponse) VisitListTenantCommandsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -6009,6 +6265,9 @@ type StrictServerInterface interface {
 	// ListApprovals List the commands that are pending approval
 	// (GET /api/v1/customer/approvals)
 	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
+	// ListTenantCommands List the commands of the tenant
+	// (GET /api/v1/customer/commands)
+	ListTenantCommands(ctx context.Context, request ListTenantCommandsRequestObject) (ListTenantCommandsResponseObject, error)
 	// ListConnections List open connections
 	// (GET /api/v1/customer/connections)
 	ListConnections(ctx context.Context, request ListConnectionsRequestObject) (ListConnectionsResponseObject, error)
@@ -6231,6 +6490,32 @@ func (sh *strictHandler) ListApprovals(w http.ResponseWriter, r *http.Request, p
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListApprovalsResponseObject); ok {
 		if err := validResponse.VisitListApprovalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTenantCommands operation middleware
+func (sh *strictHandler) ListTenantCommands(w http.ResponseWriter, r *http.Request, params ListTenantCommandsParams) {
+	var request ListTenantCommandsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTenantCommands(ctx, request.(ListTenantCommandsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTenantCommands")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListTenantCommandsResponseObject); ok {
+		if err := validResponse.VisitListTenantCommandsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

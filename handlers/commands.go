@@ -10,6 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/generated"
 	"github.com/fieldgate/fieldgate/queue"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 const defaultPriority = 5
@@ -44,17 +45,43 @@ func proposedResponse(c queue.Command) generated.ProposeCommand201JSONResponse {
 	}
 }
 
-// ListCommands lists the commands of a session, oldest first.
+// ListCommands lists the commands of a session.
 func (s *Server) ListCommands(ctx context.Context, r generated.ListCommandsRequestObject) (generated.ListCommandsResponseObject, error) {
-	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, pageFrom(r.Params.Limit, r.Params.Cursor))
+	order, page := commandPageFrom(r)
+	list, next, err := s.queue.List(ctx, userPrincipal(ctx).Tenant, r.SessionID, order, page)
 	if err != nil {
 		return nil, err
 	}
 	return generated.ListCommands200JSONResponse(commandListOf(list, next)), nil
 }
 
+func commandPageFrom(r generated.ListCommandsRequestObject) (queue.Order, store.Page) {
+	return queue.Order(value(r.Params.Order)), pageFrom(r.Params.Limit, r.Params.Cursor)
+}
+
 func commandListOf(list []queue.Command, next string) generated.CommandList {
 	return generated.CommandList{Items: convert(list, listedCommandOf), NextCursor: next}
+}
+
+// ListTenantCommands lists the commands of the tenant, newest first.
+func (s *Server) ListTenantCommands(ctx context.Context, r generated.ListTenantCommandsRequestObject) (generated.ListTenantCommandsResponseObject, error) {
+	filter, page := commandFilterFrom(r)
+	list, next, err := s.queue.Search(ctx, userPrincipal(ctx).Tenant, filter, page)
+	if err != nil {
+		return nil, err
+	}
+	return generated.ListTenantCommands200JSONResponse(commandListOf(list, next)), nil
+}
+
+func commandFilterFrom(r generated.ListTenantCommandsRequestObject) (queue.Filter, store.Page) {
+	filter := queue.Filter{
+		Type: value(r.Params.Type), DeviceID: value(r.Params.DeviceID), Tag: value(r.Params.Tag), SessionID: value(r.Params.SessionID),
+		ProposedBy: value(r.Params.ProposedBy), Since: value(r.Params.Since), Until: value(r.Params.Until),
+	}
+	for _, status := range value(r.Params.Status) {
+		filter.Statuses = append(filter.Statuses, queue.Status(status))
+	}
+	return filter, pageFrom(r.Params.Limit, r.Params.Cursor)
 }
 
 // GetCommand returns a command with its claims and its result.

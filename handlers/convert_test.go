@@ -75,6 +75,7 @@ func commandResponses() []response {
 		{[]any{proposedResponse(c)}, within("Body", onlyApprovals)},
 		{[]any{retriedResponse(c)}, within("Body", onlyApprovals)},
 		{[]any{generated.ListCommands200JSONResponse(commandListOf(commands, "next"))}, within("Items[]", onlyListed)},
+		{[]any{generated.ListTenantCommands200JSONResponse(commandListOf(commands, "next"))}, within("Items[]", onlyListed)},
 		{[]any{generated.GetCommand200JSONResponse(commandOf(c))}, onlyApprovals},
 		{[]any{generated.GetCommandOutput200JSONResponse(outputOf(filled[queue.Output]()))}, nil},
 		{[]any{generated.CancelCommand200JSONResponse(commandOf(c))}, onlyApprovals},
@@ -282,8 +283,13 @@ func listRequests() []requestCase {
 			return []any{since, page}
 		}).except("SessionID", passedOn),
 		converted(func(_ context.Context, r generated.ListCommandsRequestObject) any {
-			return pageFrom(r.Params.Limit, r.Params.Cursor)
+			order, page := commandPageFrom(r)
+			return []any{order, page}
 		}).except("SessionID", passedOn),
+		converted(func(_ context.Context, r generated.ListTenantCommandsRequestObject) any {
+			filter, page := commandFilterFrom(r)
+			return []any{filter, page}
+		}),
 		converted(func(_ context.Context, r generated.GetCommandOutputRequestObject) any { return positionFrom(r) }).
 			except("SessionID", passedOn).except("CommandID", passedOn),
 		converted(func(_ context.Context, r generated.ListConnectionsRequestObject) any {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -55,16 +56,17 @@ func sessionListOf(list []session.Session, next string) generated.SessionList {
 	return generated.SessionList{Items: convert(list, sessionOf), NextCursor: next}
 }
 
-// GetSession returns a session with the first page of its commands.
+// GetSession returns a session with its newest commands.
 func (s *Server) GetSession(ctx context.Context, r generated.GetSessionRequestObject) (generated.GetSessionResponseObject, error) {
 	found, err := s.sessions.Get(ctx, userPrincipal(ctx).Tenant, r.SessionID)
 	if err != nil {
 		return nil, err
 	}
-	commands, next, err := s.queue.List(ctx, found.Tenant, found.ID, store.Page{Limit: defaultLimit})
+	commands, next, err := s.queue.List(ctx, found.Tenant, found.ID, queue.NewestFirst, store.Page{Limit: defaultLimit})
 	if err != nil {
 		return nil, err
 	}
+	slices.Reverse(commands)
 	return generated.GetSession200JSONResponse(sessionDetailOf(found, commands, next)), nil
 }
 
@@ -116,8 +118,8 @@ func sessionOf(s session.Session) generated.Session {
 	}
 }
 
-// sessionDetailOf converts a session like sessionOf, and adds the first page of the session's
-// commands. The argument next is the cursor of the second page, or empty if there is none.
+// sessionDetailOf converts a session like sessionOf, and adds the newest of the session's commands.
+// The argument next is the cursor of the earlier ones, or empty if there are none.
 func sessionDetailOf(s session.Session, commands []queue.Command, next string) generated.Session {
 	detail := sessionOf(s)
 	detail.Commands = convert(commands, listedCommandOf)

@@ -109,7 +109,7 @@ func TestList_OmitsResultsAndLargeParameters(t *testing.T) {
 // list returns the first page of the commands of the session.
 func (f *fixture) list() []queue.Command {
 	f.t.Helper()
-	listed, _, err := f.queue.List(f.t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 50})
+	listed, _, err := f.queue.List(f.t.Context(), f.device.Tenant, f.session.ID, "", store.Page{Limit: 50})
 	require.NoError(f.t, err)
 	return listed
 }
@@ -150,7 +150,7 @@ func TestList_PageEndsBeforeItsBytes(t *testing.T) {
 		f.makeOlder(c.ID)
 		want = append(want, c.ID)
 	}
-	page, next, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 200})
+	page, next, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, "", store.Page{Limit: 200})
 	require.NoError(t, err)
 	require.NotEmpty(t, next)
 	require.Len(t, page, 15, "the records of 15 commands are less than 512 KiB, those of 16 are more")

@@ -223,7 +223,7 @@ func TestClaim_SkipsUnreadableBody(t *testing.T) {
 		require.Equal(t, 1.0, f.metricValue("fieldgate_quarantined_records_total"))
 		require.Contains(t, f.log.String(), bad.ID)
 
-		listed, _, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 10})
+		listed, _, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, "", store.Page{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, listed, 1)
 		f.settleUntil(good.ID, queue.Queued)

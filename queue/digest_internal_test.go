@@ -39,7 +39,7 @@ func TestPropose_RefusesTimeOfAnotherClock(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, c.Digest)
 
-		listed, _, err := q.List(t.Context(), tenant, session, store.Page{Limit: 10})
+		listed, _, err := q.List(t.Context(), tenant, session, "", store.Page{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, listed, 1, "a proposal with a time of another clock was accepted")
 		require.Equal(t, want, listed[0].Digest)

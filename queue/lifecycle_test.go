@@ -439,7 +439,7 @@ func TestList_OrdersCommandsOfSession(t *testing.T) {
 		require.IsIncreasing(t, got)
 		require.Len(t, f.listAll(f.session.ID, 3), 1, "the list has only the commands of its session")
 
-		_, _, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 3, Cursor: "%"})
+		_, _, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, "", store.Page{Limit: 3, Cursor: "%"})
 		requireRefusal(t, err, fieldgate.CodeValidationFailed)
 	})
 }
@@ -447,7 +447,7 @@ func TestList_OrdersCommandsOfSession(t *testing.T) {
 func (f *fixture) listAll(sessionID string, limit int) (listed []string) {
 	f.t.Helper()
 	for cursor := ""; ; {
-		commands, next, err := f.queue.List(f.t.Context(), f.device.Tenant, sessionID, store.Page{Limit: limit, Cursor: cursor})
+		commands, next, err := f.queue.List(f.t.Context(), f.device.Tenant, sessionID, "", store.Page{Limit: limit, Cursor: cursor})
 		require.NoError(f.t, err)
 		require.LessOrEqual(f.t, len(commands), limit)
 		for _, c := range commands {

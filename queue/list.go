@@ -19,17 +19,52 @@ const (
 	listBatch           = 50        // number of commands that one round trip reads
 )
 
-// List reads a page of the commands of a session, the oldest first, without results and large
-// parameters. It also returns the cursor of the next page, which is empty on the last page.
-// Refusals: session_not_found, and validation_failed for a cursor that the store did not
-// issue.
-func (q *Queue) List(ctx context.Context, tenant, sessionID string, page store.Page) ([]Command, string, error) {
+// Order is the order of the commands of a session in a list. The zero value is that of the cursor, or
+// OldestFirst without a cursor.
+type Order string
+
+// These are the orders of commands, by the time of their proposals.
+const (
+	OldestFirst Order = "oldest"
+	NewestFirst Order = "newest"
+)
+
+// newestCursor begins the cursors of lists with the newest commands first. It is not a part of a
+// cursor of the store.
+const newestCursor = "newest."
+
+// resolve returns the order of a page, and the cursor of the store for it. The error is
+// store.ErrCursor if the cursor belongs to a list in another order.
+func (o Order) resolve(cursor string) (newest bool, inStore string, err error) {
+	inStore, newest = strings.CutPrefix(cursor, newestCursor)
+	switch {
+	case cursor == "":
+		return o == NewestFirst, "", nil
+	case o != "" && newest != (o == NewestFirst):
+		return false, "", store.ErrCursor
+	}
+	return newest, inStore, nil
+}
+
+// List reads a page of the commands of a session without results and large parameters. It also
+// returns the cursor of the next page, which is empty on the last page. Refusals: session_not_found,
+// and validation_failed for a cursor that List did not return for this order.
+func (q *Queue) List(ctx context.Context, tenant, sessionID string, order Order, page store.Page) (found []Command, next string, err error) {
+	newest, cursor, err := order.resolve(page.Cursor)
+	if err != nil {
+		return nil, "", err
+	}
 	device, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
 		return nil, "", err
 	}
-	listing := store.Listing{Key: device.IndexKey(), Prefix: sessionID + ":"}
-	return q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
+	page.Cursor = cursor
+	listing := store.Listing{Key: device.IndexKey(), Prefix: sessionID + ":", Newest: newest}
+	found, next, err = q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
+	if newest && next != "" {
+		next = newestCursor + next
+	}
+	return found, next, err
 }
 
 // Pending reads a page of the tenant's commands that are pending approval, on any device, the

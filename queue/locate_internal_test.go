@@ -88,7 +88,7 @@ func TestPropose_RememberedSessionThatWasDeletedIsMissing(t *testing.T) {
 	require.Equal(t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err))
 	_, err = l.Get(t.Context(), l.device.Tenant, l.session, store.NewID(store.KindCommand, store.PartitionOf(l.device.Tenant)))
 	require.Equal(t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err))
-	_, _, err = l.List(t.Context(), l.device.Tenant, l.session, store.Page{Limit: 10})
+	_, _, err = l.List(t.Context(), l.device.Tenant, l.session, "", store.Page{Limit: 10})
 	require.Equal(t, fieldgate.CodeSessionNotFound, fieldgate.CodeOf(err))
 }
 

@@ -164,7 +164,7 @@ func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, as ident
 	if err != nil {
 		return nil, nil, err
 	}
-	keys = append(device.Keys(), store.SessionKey(p.SessionID))
+	keys = append(device.Keys(), store.SessionKey(p.SessionID), store.Tenant(p.Tenant).CommandsKey())
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
 	fixed := state{
 		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy.UnixMilli(), Digest: digest,

@@ -73,7 +73,7 @@ func (q *Queue) compare(ctx context.Context, script *store.Script, d store.Devic
 	for _, entry := range entries {
 		args = append(args, entry)
 	}
-	reply, err := q.store.Run(ctx, script, d.Keys(), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
+	reply, err := q.store.Run(ctx, script, append(d.Keys(), store.Tenant(d.Tenant).CommandsKey()), store.NewScope(d, store.ActorSystem, "", q.cfg.Retention).Args(args...)...)
 	if err != nil {
 		return "", nil, err
 	}
@@ -121,6 +121,67 @@ func (q *Queue) ReconcileInbox(ctx context.Context, tenant string) error {
 	return q.eachInInbox(ctx, tenant, func(d store.Device, entry string) error {
 		return q.reconcile(ctx, d, []string{entry})
 	})
+}
+
+// staleBatch is the maximum number of entries of a tenant's index of commands that one call of
+// ReconcileListed checks.
+const staleBatch = 1000
+
+// ReconcileListed removes entries without a command from a tenant's index of commands. An earlier
+// release leaves them, because it deletes a command without its entry. Commands are deleted in the
+// order of their age, more or less, so only the oldest entries are checked. The entries that commands
+// lack are added with their devices: see Reconcile.
+func (q *Queue) ReconcileListed(ctx context.Context, tenant string) error {
+	var oldest []string
+	err := q.store.Do(ctx, "read_oldest_commands", func(ctx context.Context, c store.Client) (err error) {
+		oldest, err = c.ZRange(ctx, store.Tenant(tenant).CommandsKey(), 0, staleBatch-1).Result()
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the oldest commands of a tenant: %w", err)
+	}
+	for members := range slices.Chunk(oldest, scanBatch) {
+		stale, err := q.staleAmong(ctx, tenant, members)
+		if err != nil {
+			return err
+		}
+		for _, k := range stale {
+			if err := q.reconcile(ctx, k.device, []string{":" + k.id}); err != nil {
+				return fmt.Errorf("removing a stale entry from the index of commands: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// staleAmong returns the commands without a record among some members of a tenant's index of commands.
+func (q *Queue) staleAmong(ctx context.Context, tenant string, members []string) (stale []commandKey, err error) {
+	keys := listedKeys(tenant, members)
+	found := make([]*redis.BoolCmd, len(keys))
+	err = q.pipelined(ctx, "find_stale_commands", func(ctx context.Context, pipe redis.Pipeliner) {
+		for i, k := range keys {
+			found[i] = pipe.HExists(ctx, k.device.CommandsKey(), k.id)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for commands without a record: %w", err)
+	}
+	for i, k := range keys {
+		if found[i].Err() == nil && !found[i].Val() {
+			stale = append(stale, k)
+		}
+	}
+	return stale, nil
+}
+
+// listedKeys returns the commands that members of a tenant's index of commands stand for.
+func listedKeys(tenant string, members []string) (keys []commandKey) {
+	for _, member := range members {
+		if d, id, ok := store.Tenant(tenant).ParseListed(member); ok {
+			keys = append(keys, commandKey{d, id})
+		}
+	}
+	return keys
 }
 
 // eachInInbox calls f for each entry of a tenant's approval inbox, with the device and an entry

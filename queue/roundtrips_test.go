@@ -94,7 +94,7 @@ func TestRoundTrips_ListReadsNoResultsOrLargeParameters(t *testing.T) {
 		require.NoError(t, err)
 	}
 	before := bytesSent(t, outside)
-	listed, next, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 200})
+	listed, next, err := f.queue.List(t.Context(), f.device.Tenant, f.session.ID, "", store.Page{Limit: 200})
 	require.NoError(t, err)
 	require.Empty(t, next)
 	require.Len(t, listed, 20)

@@ -40,7 +40,7 @@ func (q *Queue) settle(ctx context.Context, due []store.Due) error {
 	var keys []string
 	var args []any
 	for _, d := range due {
-		keys = append(keys, d.Device.Keys()...)
+		keys = append(append(keys, d.Device.Keys()...), store.Tenant(d.Device.Tenant).CommandsKey())
 		args = append(args, store.NewScope(d.Device, store.ActorSystem, "", q.cfg.Retention).Args(d.ID)...)
 	}
 	reply, err := q.store.Run(ctx, settleScript, keys, args...)

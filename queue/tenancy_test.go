@@ -81,7 +81,7 @@ func TestTenancy_ForeignSessionIsNotFound(t *testing.T) {
 			p.Tenant = tenant
 			_, err := f.queue.Propose(t.Context(), p)
 			requireRefusal(t, err, fieldgate.CodeSessionNotFound)
-			_, _, err = f.queue.List(t.Context(), tenant, f.session.ID, store.Page{Limit: 10})
+			_, _, err = f.queue.List(t.Context(), tenant, f.session.ID, "", store.Page{Limit: 10})
 			requireRefusal(t, err, fieldgate.CodeSessionNotFound)
 			errs := f.callAll(tenant, f.session.ID, store.Device{Tenant: tenant, ID: f.device.ID}, lease)
 			for _, call := range []string{"get", "decide", "cancel", "retry"} {
@@ -140,7 +140,7 @@ func TestGet_OutageIsNotTakenForMissingCommand(t *testing.T) {
 	_, errs["propose"] = f.queue.Propose(t.Context(), f.proposal(auto))
 	_, errs["claim"] = f.queue.Claim(t.Context(), f.claimRequest())
 	_, errs["claim with wait"] = f.queue.Claim(t.Context(), f.claimRequest(waitFor(longLease)))
-	_, _, errs["list"] = f.queue.List(t.Context(), f.device.Tenant, f.session.ID, store.Page{Limit: 1})
+	_, _, errs["list"] = f.queue.List(t.Context(), f.device.Tenant, f.session.ID, "", store.Page{Limit: 1})
 	_, _, errs["pending"] = f.queue.Pending(t.Context(), f.device.Tenant, store.Page{Limit: 1})
 	_, _, errs["backlog"] = f.queue.Backlog(t.Context(), f.device)
 	errs["settle"] = f.queue.Settle(t.Context(), []store.Due{{Kind: "command", ID: lease.ID, Device: f.device}})

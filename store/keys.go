@@ -169,6 +169,10 @@ func copyKey(stream string) string { return stream + ":copy" }
 // InboxKey returns the key of the sorted set of commands that await approval.
 func (t Tenant) InboxKey() string { return t.key("inbox") }
 
+// CommandsKey returns the key of the sorted set of the tenant's commands, by the time of their
+// creation in Unix milliseconds. Its members are those that Device.ListedMember returns.
+func (t Tenant) CommandsKey() string { return t.key("commands") }
+
 // DevicesKey returns the key of the tenant's index of devices, ordered by id and
 // hence by age.
 func (t Tenant) DevicesKey() string { return t.key("devices") }
@@ -278,6 +282,28 @@ var StateFields = KindCommand + "_" + strings.Repeat("?", 28)
 // IndexKey returns the key of the index of the device's commands, ordered by session
 // and age. Its members are "<session>:<command>".
 func (d Device) IndexKey() string { return d.key("index") }
+
+// idPrefix is the length of what ids of one kind have in common within a tenant: the kind, an
+// underscore and the partition.
+const idPrefix = len(KindCommand) + len("_") + 2
+
+// ListedMember returns the member of Tenant.CommandsKey that stands for a command of the device. It
+// consists of both ids without their prefixes, which keeps it 24 bytes smaller.
+func (d Device) ListedMember(commandID string) string {
+	return commandID[min(idPrefix, len(commandID)):] + d.ID[min(idPrefix, len(d.ID)):]
+}
+
+// ParseListed returns the device and the id of the command that a member of Tenant.CommandsKey stands
+// for. It returns false for a member that ListedMember cannot have returned.
+func (t Tenant) ParseListed(member string) (d Device, commandID string, ok bool) {
+	if len(member) != 2*ulid.EncodedSize {
+		return Device{}, "", false
+	}
+	p := PartitionOf(string(t)).String()
+	commandID = KindCommand + "_" + p + member[:ulid.EncodedSize]
+	d = Device{Tenant: string(t), ID: KindDevice + "_" + p + member[ulid.EncodedSize:]}
+	return d, commandID, IsID(KindCommand, commandID) && IsID(KindDevice, d.ID)
+}
 
 // ReadyKey returns the key of the ready set: the commands that may be claimed now,
 // in the order in which the device claims them.

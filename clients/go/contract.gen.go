@@ -24,6 +24,12 @@ const (
 	ApprovalStatusPending ApprovalStatus = "pending"
 )
 
+// Defines values for CommandOrder.
+const (
+	CommandOrderNewest CommandOrder = "newest"
+	CommandOrderOldest CommandOrder = "oldest"
+)
+
 // Defines values for CommandStatus.
 const (
 	CommandStatusCancelled       CommandStatus = "cancelled"
@@ -519,6 +525,9 @@ type CommandList struct {
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
+
+// CommandOrder The order of a list of commands: which of them come first.
+type CommandOrder string
 
 // CommandOutput What the device has reported while it ran the command.
 type CommandOutput struct {
@@ -1619,7 +1628,7 @@ type Session struct {
 	// Present only in the response to `getSession`.
 	Commands []Command `json:"commands,omitzero"`
 
-	// CommandsTruncated True if the session has more commands than `commands` contains, otherwise absent.
+	// CommandsTruncated True if the session has earlier commands than `commands` contains, otherwise absent.
 	CommandsTruncated bool `json:"commandsTruncated,omitempty,omitzero"`
 
 	// CreatedAt The time at which the session was opened.
@@ -1652,8 +1661,8 @@ type Session struct {
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	ID string `json:"id"`
 
-	// NextCursor Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
-	// `commandsTruncated` is true.
+	// NextCursor Pass it as `cursor` to `GET .../commands` to get the earlier commands, the newest of them
+	// first. Absent unless `commandsTruncated` is true.
 	//
 	//
 	// Example: MDFqZDNxOHp2Ng
@@ -1834,6 +1843,76 @@ func (p ListApprovalsParams) query() url.Values {
 	return query
 }
 
+// ListTenantCommandsParams holds the query parameters of listTenantCommands. A zero value is not sent.
+type ListTenantCommandsParams struct {
+	// Status Only commands with this status. Repeat it for several: `status=failed&status=timed_out`,
+	// or separate them with commas.
+	Status []CommandStatus
+
+	// Type Only commands of this type, such as `service.restart`, or of all types that begin with
+	// the text before a final `*`, such as `diagnostic.*`.
+	Type string
+
+	// DeviceID Only commands for this device.
+	DeviceID string
+
+	// Tag Only commands for devices that have this tag now, as `key:value`, or as `key` for any value.
+	Tag string
+
+	// SessionID Only commands of this session.
+	SessionID string
+
+	// ProposedBy Only commands that the user with this id has proposed.
+	ProposedBy string
+
+	// Since Only commands that were proposed at or after this time.
+	Since time.Time
+
+	// Until Only commands that were proposed before this time.
+	Until time.Time
+
+	// Limit The maximum number of items in a page.
+	Limit int
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor string
+}
+
+func (p ListTenantCommandsParams) query() url.Values {
+	query := url.Values{}
+	for _, value := range p.Status {
+		query.Add("status", string(value))
+	}
+	if p.Type != "" {
+		query.Set("type", string(p.Type))
+	}
+	if p.DeviceID != "" {
+		query.Set("deviceId", string(p.DeviceID))
+	}
+	if p.Tag != "" {
+		query.Set("tag", string(p.Tag))
+	}
+	if p.SessionID != "" {
+		query.Set("sessionId", string(p.SessionID))
+	}
+	if p.ProposedBy != "" {
+		query.Set("proposedBy", string(p.ProposedBy))
+	}
+	if !p.Since.IsZero() {
+		query.Set("since", p.Since.Format(time.RFC3339Nano))
+	}
+	if !p.Until.IsZero() {
+		query.Set("until", p.Until.Format(time.RFC3339Nano))
+	}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	if p.Cursor != "" {
+		query.Set("cursor", string(p.Cursor))
+	}
+	return query
+}
+
 // ListConnectionsParams holds the query parameters of listConnections. A zero value is not sent.
 type ListConnectionsParams struct {
 	// Limit The maximum number of items in a page.
@@ -1946,6 +2025,9 @@ func (p ListSessionsParams) query() url.Values {
 
 // ListCommandsParams holds the query parameters of listCommands. A zero value is not sent.
 type ListCommandsParams struct {
+	// Order Which commands come first, the `oldest`, which is the default, or the `newest`.
+	Order CommandOrder
+
 	// Limit The maximum number of items in a page.
 	Limit int
 
@@ -1955,6 +2037,9 @@ type ListCommandsParams struct {
 
 func (p ListCommandsParams) query() url.Values {
 	query := url.Values{}
+	if p.Order != "" {
+		query.Set("order", string(p.Order))
+	}
 	if p.Limit != 0 {
 		query.Set("limit", strconv.Itoa(p.Limit))
 	}
@@ -2071,6 +2156,15 @@ func (r requester) listApprovals(ctx context.Context, params ListApprovalsParams
 	return r.do(ctx, operation{
 		method: http.MethodGet,
 		path:   "/api/v1/customer/approvals",
+		query:  params.query(),
+	})
+}
+
+// listTenantCommands sends GET /api/v1/customer/commands.
+func (r requester) listTenantCommands(ctx context.Context, params ListTenantCommandsParams) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/commands",
 		query:  params.query(),
 	})
 }

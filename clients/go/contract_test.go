@@ -55,6 +55,7 @@ var methodOf = map[string]string{
 	"closeSession":       "CustomerClient.CloseSession",
 	"proposeCommand":     "CustomerClient.Propose",
 	"listCommands":       "CustomerClient.Commands",
+	"listTenantCommands": "CustomerClient.TenantCommands",
 	"getCommand":         "CustomerClient.Command",
 	"getCommandOutput":   "CustomerClient.Output",
 	"getReceipt":         "CustomerClient.Receipt",

@@ -74,8 +74,9 @@ func (c *CustomerClient) OpenSession(ctx context.Context, session OpenSessionReq
 	return decode[Session](c.requester.openSession(ctx, session, options))
 }
 
-// Session returns a session with the first page of its commands, at most 50. If
-// CommandsTruncated is true, AllCommands can continue at the NextCursor of the session.
+// Session returns a session with its newest commands, at most 50, in the order in which they were
+// proposed. If CommandsTruncated is true, AllCommands continues at the NextCursor of the session with
+// the earlier commands, the newest of them first.
 func (c *CustomerClient) Session(ctx context.Context, sessionID string) (Session, error) {
 	return decode[Session](c.requester.getSession(ctx, sessionID))
 }

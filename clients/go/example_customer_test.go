@@ -256,13 +256,30 @@ func ExampleCustomerClient_Devices() {
 	approvals, err3 := customer.Approvals(ctx, fieldgate.ListApprovalsParams{})
 	events, err4 := customer.Events(ctx, sessionID, fieldgate.ListSessionEventsParams{Limit: 50})
 	connections, err5 := customer.Connections(ctx, fieldgate.ListConnectionsParams{})
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	failed, err6 := customer.TenantCommands(ctx, fieldgate.ListTenantCommandsParams{Status: []fieldgate.CommandStatus{fieldgate.CommandStatusFailed}})
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(len(sessions.Items), len(commands.Items), len(approvals.Items), len(events.Items), len(connections.Items))
+	fmt.Println(len(sessions.Items), len(commands.Items), len(approvals.Items), len(events.Items), len(connections.Items), len(failed.Items))
 	// Output:
 	// Pump station 12 and Pump station 13
-	// 1 1 1 1 1
+	// 1 1 1 1 1 1
+}
+
+// ExampleCustomerClient_AllTenantCommands prints what has failed on any device in the last day.
+func ExampleCustomerClient_AllTenantCommands() {
+	failed := fieldgate.ListTenantCommandsParams{
+		Status: []fieldgate.CommandStatus{fieldgate.CommandStatusFailed, fieldgate.CommandStatusTimedOut},
+		Since:  time.Now().Add(-24 * time.Hour),
+	}
+	for command, err := range exampleCustomer().AllTenantCommands(context.Background(), failed) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(command.Type, command.Status)
+	}
+	// Output:
+	// service.restart queued
 }
 
 // ExampleCustomerClient_AllEvents prints the history of a device.

@@ -177,6 +177,7 @@ var exampleResponses = map[string]string{
 	"POST /api/v1/customer/sessions/{id}/approve":               `{"command":` + exampleCommandBody + `}`,
 	"GET /api/v1/customer/sessions/{id}/events":                 `{"items":[{"type":"command.proposed","actor":{"kind":"user","id":"ada"}}]}`,
 	"GET /api/v1/customer/approvals":                            `{"items":[` + exampleCommandBody + `]}`,
+	"GET /api/v1/customer/commands":                             `{"items":[` + exampleCommandBody + `]}`,
 	"POST /api/v1/customer/ws-tickets":                          `{"ticket":"fgt_3FYMTQ7K","expiresAt":"2025-11-22T20:15:34.120Z"}`,
 	"GET /api/v1/customer/connections":                          `{"items":[{"id":"con_3FYMTQ7K","kind":"device","agent":"pump-firmware/2.7.0"}]}`,
 	"DELETE /api/v1/customer/connections/{id}":                  "",

@@ -62,14 +62,14 @@ func (c *CustomerClient) AllSessions(ctx context.Context, params ListSessionsPar
 	})
 }
 
-// Commands returns a page of the commands of a session, the oldest first. Lists omit results,
+// Commands returns a page of the commands of a session, the oldest first unless Order is set. Lists omit results,
 // and parameters of more than 4 KiB. If Command.ResultOmitted or Command.ParametersOmitted is
 // true, read the whole command with CustomerClient.Command.
 func (c *CustomerClient) Commands(ctx context.Context, sessionID string, params ListCommandsParams) (CommandList, error) {
 	return decode[CommandList](c.requester.listCommands(ctx, sessionID, params))
 }
 
-// AllCommands returns the commands of a session, the oldest first, with one request per page.
+// AllCommands returns the commands of a session, the oldest first unless Order or Cursor is set, with one request per page.
 // As in Commands, results and large parameters are omitted. If a request fails, the error is
 // the last element.
 func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, params ListCommandsParams) iter.Seq2[Command, error] {
@@ -77,6 +77,25 @@ func (c *CustomerClient) AllCommands(ctx context.Context, sessionID string, para
 		params := params
 		params.Cursor = cursor
 		page, err := c.Commands(ctx, sessionID, params)
+		return page.Items, page.NextCursor, err
+	})
+}
+
+// TenantCommands returns a page of the commands of the tenant, on all devices, the newest first. As in
+// Commands, results and large parameters are omitted. The gateway examines a bounded number of commands
+// for a page, so that a page may be short, or empty, although it has a NextCursor.
+func (c *CustomerClient) TenantCommands(ctx context.Context, params ListTenantCommandsParams) (CommandList, error) {
+	return decode[CommandList](c.requester.listTenantCommands(ctx, params))
+}
+
+// AllTenantCommands returns the commands of the tenant, the newest first, with one request per page. As
+// in Commands, results and large parameters are omitted. If a request fails, the error is the last
+// element.
+func (c *CustomerClient) AllTenantCommands(ctx context.Context, params ListTenantCommandsParams) iter.Seq2[Command, error] {
+	return allPages(params.Cursor, func(cursor string) ([]Command, string, error) {
+		params := params
+		params.Cursor = cursor
+		page, err := c.TenantCommands(ctx, params)
 		return page.Items, page.NextCursor, err
 	})
 }

@@ -352,6 +352,16 @@ func TestOperations_Commands(t *testing.T) {
 				"GET", session + "/commands?limit=200", "", `{"items":[` + response + `]}`,
 				fieldgate.CommandList{Items: []fieldgate.Command{queued}},
 			},
+			"TenantCommands": {
+				func(ctx context.Context) (any, error) {
+					return customer.TenantCommands(ctx, fieldgate.ListTenantCommandsParams{
+						Status: []fieldgate.CommandStatus{fieldgate.CommandStatusFailed, fieldgate.CommandStatusTimedOut}, Type: "diagnostic.*",
+						Since: time.Date(2025, 11, 22, 0, 0, 0, 0, time.UTC),
+					})
+				},
+				"GET", customers + "/commands?since=2025-11-22T00%3A00%3A00Z&status=failed&status=timed_out&type=diagnostic.%2A", "", `{"items":[` + response + `]}`,
+				fieldgate.CommandList{Items: []fieldgate.Command{queued}},
+			},
 			"Connections": {
 				func(ctx context.Context) (any, error) {
 					return customer.Connections(ctx, fieldgate.ListConnectionsParams{Limit: 2})

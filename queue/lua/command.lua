@@ -180,6 +180,12 @@ local function index_member(session, id)
   return session .. ':' .. id
 end
 
+-- listed_member returns a command's member in the tenant's index of commands, as
+-- store.Device.ListedMember does. It leaves out the kind and the partition, which begin both ids.
+local function listed_member(device, id)
+  return string.sub(id, 7) .. string.sub(device.id, 7)
+end
+
 -- inbox_member returns a command's member in the tenant's approval inbox.
 local function inbox_member(device, id)
   return id .. ' ' .. device.id

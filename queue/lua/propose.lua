@@ -1,7 +1,8 @@
 -- propose adds a command to the queue of its device. No other script creates a command.
 -- KEYS[1..13]  the device's key set
 -- KEYS[14]     the session's record
--- KEYS[15]     the stored answer; only with an Idempotency-Key
+-- KEYS[15]     the tenant's index of commands
+-- KEYS[16]     the stored answer; only with an Idempotency-Key
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      session id
@@ -44,7 +45,7 @@
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local session_key, memory_key = KEYS[14], KEYS[15]
+local session_key, listed_key, memory_key = KEYS[14], KEYS[15], KEYS[16]
 local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
@@ -131,6 +132,7 @@ if head ~= '' then
   redis.call('HSET', device.commands, head_field(id), head)
 end
 redis.call('ZADD', device.index, '0', index_member(session, id))
+redis.call('ZADD', listed_key, ms(c.created), listed_member(device, id))
 if review then
   c.approve_by = math.min(proposed_at + decide_within, c.deliver_by)
   await_approval(device, id, c, body_field(id), body)

@@ -1,6 +1,7 @@
 -- reconcile compares commands of a device with the structures that they should be in, and
 -- repairs the differences.
 -- KEYS[1..13]  the device's key set
+-- KEYS[14]     the tenant's index of commands
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      "1" if a finished command may have the time of a longer retention, or ""
 -- ARGV[7...]   where a command was found: "<session>:<command>" in the index of commands by
@@ -18,6 +19,7 @@
 --@include command
 --@include report
 local device = device_at(1, 1)
+local listed_key = KEYS[14]
 local keeps_longer = ARGV[DEVICE_ARGS + 1] == '1'
 local FOUND = DEVICE_ARGS + 2 -- index of the first entry in ARGV
 local now = clock()
@@ -62,6 +64,17 @@ local function repair_structures(id, c)
   end
 end
 
+-- repair_listed repairs the command's entry in the tenant's index of commands. If the command has
+-- no record, c is nil and the entry is removed. It reports nothing: an earlier release neither adds
+-- to that index nor removes from it, so that a difference is no damage.
+local function repair_listed(id, c)
+  if c then
+    redis.call('ZADD', listed_key, ms(c.created), listed_member(device, id))
+  else
+    redis.call('ZREM', listed_key, listed_member(device, id))
+  end
+end
+
 -- repair_due repairs the command's entry in the due index. The time of the entry may be too
 -- early, but not too late. For a finished command, a time that is too late is no damage: the
 -- configured retention was longer when the command ended. The command then gets the time of the
@@ -101,6 +114,7 @@ end
 -- remove_leftovers removes everything that is stored about a command without a record.
 local function remove_leftovers(id, session)
   repair_structures(id, nil)
+  repair_listed(id, nil)
   if remove_due(device, 'command', id) == 1 then
     report('left', 'due', '', id)
   end
@@ -129,6 +143,7 @@ local function reconcile(id, session)
     newest = { seq = c.seq, status = c.status, id = id }
   end
   repair_member('index', device.index, index_member(c.session, id), true, c.status, id)
+  repair_listed(id, c)
   if session ~= '' and session ~= c.session then
     repair_member('index', device.index, index_member(session, id), nil, c.status, id)
   end

@@ -13,6 +13,7 @@ import {
   inbox,
   isFinal,
   refresh,
+  showEarlierCommands,
   type TimelineEvent,
   timeline,
   viewedSession,
@@ -112,6 +113,7 @@ function Commands({ of }: { of: Session }) {
           </CommandCard>
         ))}
       </ul>
+      <ShowMore when={of.nextCursor !== undefined} onMore={showEarlierCommands} />
     </>
   );
 }

@@ -61,6 +61,8 @@ export { gateway };
 let socket: Socket | undefined;
 let poll: ReturnType<typeof setInterval> | undefined;
 let viewedId: string | undefined;
+/** How many commands of the viewed session are shown at least, if it has so many. */
+let wantedCommands = 0;
 /** The subscription to the viewed session. Its room has the progress of commands. */
 let viewedRoom: Subscription | undefined;
 /** How often the state was cleared. A read stores nothing if it was cleared since the read started. */
@@ -294,6 +296,7 @@ export function isFinal(command: Command): boolean {
 export function viewSession(sessionId: string | undefined): void {
   if (viewedId === sessionId) return;
   viewedId = sessionId;
+  wantedCommands = 0;
   viewedSession.value = undefined;
   timeline.value = [];
   followViewed();
@@ -319,13 +322,7 @@ async function readViewedSession(): Promise<() => void> {
   if (!sessionId) return () => {};
   const path = { sessionId };
   const session = await gateway.get("/api/v1/customer/sessions/{sessionId}", { params: { path } });
-  if (session.nextCursor) {
-    const query = { limit: 200, cursor: session.nextCursor };
-    for await (const command of list(gateway, "/api/v1/customer/sessions/{sessionId}/commands", {
-      params: { path, query },
-    }))
-      session.commands?.push(command);
-  }
+  await readEarlierCommands(session);
   const last = timeline.value.at(-1);
   const query = { limit: 200, since: last?.time };
   const newer: TimelineEvent[] = [];
@@ -334,6 +331,24 @@ async function readViewedSession(): Promise<() => void> {
   return () => {
     if (viewedId === sessionId) storeViewedSession(session, newer);
   };
+}
+
+/** Shows more of the earlier commands of the viewed session. */
+export function showEarlierCommands(): void {
+  wantedCommands = (viewedSession.value?.commands?.length ?? 0) + 200;
+  refresh("viewedSession");
+}
+
+/** Adds earlier commands to a session that was read, until it has as many as are shown. */
+async function readEarlierCommands(session: Session): Promise<void> {
+  const path = { sessionId: session.id };
+  const commands = session.commands ?? [];
+  while (session.nextCursor && commands.length < wantedCommands) {
+    const query = { limit: 200, cursor: session.nextCursor };
+    const page = await gateway.get("/api/v1/customer/sessions/{sessionId}/commands", { params: { path, query } });
+    commands.unshift(...page.items.reverse());
+    session.nextCursor = page.nextCursor;
+  }
 }
 
 function storeViewedSession(session: Session, newer: TimelineEvent[]): void {

@@ -770,9 +770,9 @@ export interface paths {
         };
         /**
          * Get a session and its commands
-         * @description Returns the session with the first page of its commands, as `GET .../commands` lists
-         *     them: up to 50, oldest first. If there are more, `commandsTruncated` is true, and
-         *     `nextCursor` is the cursor with which `GET .../commands` continues. To follow a session
+         * @description Returns the session with its newest commands, up to 50, as `GET .../commands` lists them, in
+         *     the order in which they were proposed. If the session has earlier commands, `commandsTruncated` is true, and `nextCursor` is the cursor with
+         *     which `GET .../commands` continues with those, the newest of them first. To follow a session
          *     live, subscribe to its room on the customer socket instead of polling.
          */
         get: operations["getSession"];
@@ -824,6 +824,7 @@ export interface paths {
          * @description Lists the session's commands in the order in which they were proposed, a page at a time,
          *     without results and without parameters of more than 4 KiB: `GET` of the command returns
          *     both. The list shows the current state; the timeline of the session shows every change.
+         *     A `cursor` keeps the order of its list, so that `order` may be left out with it.
          */
         get: operations["listCommands"];
         put?: never;
@@ -1055,6 +1056,35 @@ export interface paths {
          *     session live, subscribe to its room on the customer socket.
          */
         get: operations["listSessionEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the commands of the tenant
+         * @description Lists the tenant's commands on all devices, newest first, a page at a time, without results
+         *     and without parameters of more than 4 KiB. A command must match all filters. It answers
+         *     questions such as "what failed today" (`status=failed&since=...`) and "what did this user
+         *     run" (`proposedBy=...`).
+         *
+         *     One call examines about 1,000 commands. A page may therefore be short, or even empty,
+         *     although more commands match: follow `nextCursor` until there is none, and keep the filters
+         *     of the first page. `deviceId`, `sessionId`, `since` and `until` narrow what is examined; the
+         *     other filters do not. There are no totals, because they would cost a read of each command.
+         *     `GET /api/v1/customer/usage` counts the commands that wait.
+         */
+        get: operations["listTenantCommands"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1493,6 +1523,11 @@ export interface components {
          * @enum {string}
          */
         Decision: "approved" | "rejected";
+        /**
+         * @description The order of a list of commands: which of them come first.
+         * @enum {string}
+         */
+        CommandOrder: "oldest" | "newest";
         /**
          * @description Which commands to list.
          * @default pending
@@ -2181,11 +2216,11 @@ export interface components {
              *     Present only in the response to `getSession`.
              */
             commands?: components["schemas"]["Command"][];
-            /** @description True if the session has more commands than `commands` contains, otherwise absent. */
+            /** @description True if the session has earlier commands than `commands` contains, otherwise absent. */
             commandsTruncated?: boolean;
             /**
-             * @description Pass it as `cursor` to `GET .../commands` to get the next commands. Absent unless
-             *     `commandsTruncated` is true.
+             * @description Pass it as `cursor` to `GET .../commands` to get the earlier commands, the newest of them
+             *     first. Absent unless `commandsTruncated` is true.
              * @example MDFqZDNxOHp2Ng
              */
             nextCursor?: string;
@@ -2730,6 +2765,14 @@ export interface components {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "Sec-WebSocket-Protocol": components["headers"]["Sec-WebSocket-Protocol"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+        /** @description The response is the one whose entity tag the request had in `If-None-Match`. It has no body. */
+        NotModified: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
                 [name: string]: unknown;
             };
             content?: never;
@@ -4012,6 +4055,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4133,6 +4177,7 @@ export interface operations {
                     "application/json": components["schemas"]["Device"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4585,6 +4630,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4733,6 +4779,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -4807,6 +4854,8 @@ export interface operations {
     listCommands: {
         parameters: {
             query?: {
+                /** @description Which commands come first, the `oldest`, which is the default, or the `newest`. */
+                order?: components["schemas"]["CommandOrder"];
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `nextCursor` of the previous page. */
@@ -4881,6 +4930,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5052,6 +5102,7 @@ export interface operations {
                     "application/json": components["schemas"]["Command"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5135,6 +5186,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandOutput"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5450,10 +5502,116 @@ export interface operations {
                     "application/json": components["schemas"]["EventList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
             404: components["responses"]["SessionNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listTenantCommands: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only commands with this status. Repeat it for several: `status=failed&status=timed_out`,
+                 *     or separate them with commas.
+                 */
+                status?: components["schemas"]["CommandStatus"][];
+                /**
+                 * @description Only commands of this type, such as `service.restart`, or of all types that begin with
+                 *     the text before a final `*`, such as `diagnostic.*`.
+                 */
+                type?: string;
+                /** @description Only commands for this device. */
+                deviceId?: components["schemas"]["AnyId"];
+                /** @description Only commands for devices that have this tag now, as `key:value`, or as `key` for any value. */
+                tag?: string;
+                /** @description Only commands of this session. */
+                sessionId?: components["schemas"]["AnyId"];
+                /** @description Only commands that the user with this id has proposed. */
+                proposedBy?: string;
+                /** @description Only commands that were proposed at or after this time. */
+                since?: string;
+                /** @description Only commands that were proposed before this time. */
+                until?: string;
+                /** @description The maximum number of items in a page. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of commands. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",
+                     *           "sessionId": "ses_7k01jd3qb5w8k2r6f0d4s7g1p3en",
+                     *           "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                     *           "type": "service.restart",
+                     *           "parameters": {
+                     *             "service": "telemetry",
+                     *             "graceSeconds": 10
+                     *           },
+                     *           "priority": 5,
+                     *           "status": "succeeded",
+                     *           "attempt": 1,
+                     *           "maxAttempts": 1,
+                     *           "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
+                     *           "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "proposedByActor": {
+                     *             "kind": "user",
+                     *             "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *             "name": "Alice Lee",
+                     *             "email": "alice@example.com"
+                     *           },
+                     *           "reason": "Telemetry stopped after the update",
+                     *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
+                     *           "createdAt": "2025-11-22T20:15:30.000Z",
+                     *           "approveBy": "2025-11-23T20:15:30.000Z",
+                     *           "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *           "cancelRequested": false,
+                     *           "late": false,
+                     *           "claimedAt": "2025-11-22T20:16:10.004Z",
+                     *           "finishedAt": "2025-11-22T20:16:20.110Z",
+                     *           "approval": {
+                     *             "decision": "approved",
+                     *             "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "decidedByActor": {
+                     *               "kind": "user",
+                     *               "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *               "name": "Bob Ray",
+                     *               "email": "bob@example.com"
+                     *             },
+                     *             "decidedAt": "2025-11-22T20:16:02.551Z",
+                     *             "reason": "agreed with the site"
+                     *           },
+                     *           "resultOmitted": true
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -5522,6 +5680,7 @@ export interface operations {
                     "application/json": components["schemas"]["CommandList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5655,6 +5814,7 @@ export interface operations {
                     "application/json": components["schemas"]["ConnectionList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5787,6 +5947,7 @@ export interface operations {
                     "application/json": components["schemas"]["CutOffList"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5826,6 +5987,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5875,6 +6037,7 @@ export interface operations {
                     "application/json": components["schemas"]["Usage"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
@@ -5930,6 +6093,7 @@ export interface operations {
                     "application/json": components["schemas"]["SystemInfo"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];

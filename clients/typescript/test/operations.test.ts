@@ -61,6 +61,8 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   retryCommand: (c) => c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", command),
   decideCommand: (c) =>
     c.post("/api/v1/customer/sessions/{sessionId}/approve", { ...session, body: { commandId: "c", approved: true } }),
+  listTenantCommands: (c) =>
+    c.get("/api/v1/customer/commands", { params: { query: { status: ["failed", "timed_out"] } } }),
   listApprovals: (c) => c.get("/api/v1/customer/approvals"),
 
   issueTicket: (c) => c.post("/api/v1/customer/ws-tickets"),
