@@ -30,8 +30,7 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis tracing",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". customer/lua device/lua policy quota receipt recent refusal seal store tracing",
-	"policy":              "",
+	"queue":               ". customer/lua device/lua quota receipt recent refusal seal store tracing",
 	"receipt":             ".",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",

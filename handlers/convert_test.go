@@ -21,6 +21,7 @@ import (
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/realtime"
+	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -137,6 +138,7 @@ func healthResponses() []response {
 	}
 	return []response{
 		{[]any{generated.GetMe200JSONResponse(meOf(filled[customer.Principal]()))}, nil},
+		{[]any{generated.GetSigningKeys200JSONResponse(signingKeysOf([]receipt.PublicKey{filled[receipt.PublicKey]()}))}, nil},
 		{[]any{generated.GetUsage200JSONResponse(usageOf(filled[quota.Amounts](), filled[quota.Amounts]()))}, nil},
 		{[]any{generated.GetHealth200JSONResponse(healthAt(time.Now()))}, nil},
 		{[]any{

@@ -19,7 +19,11 @@ func (s *Server) GetReceipt(ctx context.Context, r generated.GetReceiptRequestOb
 
 // GetSigningKeys returns the public keys that verify receipts.
 func (s *Server) GetSigningKeys(context.Context, generated.GetSigningKeysRequestObject) (generated.GetSigningKeysResponseObject, error) {
-	return generated.GetSigningKeys200JSONResponse{Keys: convert(s.receipts.Keys(), signingKeyOf)}, nil
+	return generated.GetSigningKeys200JSONResponse(signingKeysOf(s.receipts.Keys())), nil
+}
+
+func signingKeysOf(keys []receipt.PublicKey) generated.SigningKeys {
+	return generated.SigningKeys{Keys: convert(keys, signingKeyOf)}
 }
 
 func signingKeyOf(k receipt.PublicKey) generated.SigningKey {

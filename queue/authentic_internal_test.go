@@ -59,7 +59,7 @@ func TestSetAside_LeavesCommandThatHasChanged(t *testing.T) {
 func TestDecide_ProposerMayNotApproveRecordThatIsChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
-		q := New(Config{Store: s, Policy: Policy{{Pattern: "*", Mode: Review}}, Logger: slog.New(slog.DiscardHandler)})
+		q := New(Config{Store: s, Policy: Policy{{"*", Review}}, Logger: slog.New(slog.DiscardHandler)})
 		r := proposedOn(t, q, "{}")
 		c, err := r.decode()
 		require.NoError(t, err)

@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-
-	"github.com/fieldgate/fieldgate/policy"
 )
 
 // Mode decides whether commands of a type run without approval: Auto, Review or Deny.
@@ -21,11 +19,10 @@ const (
 )
 
 // Rule sets the mode of every type that matches Pattern. A pattern is a type, a prefix
-// followed by "*" ("diagnostic.*"), or "*". Needs is what an approval needs in mode Review.
+// followed by "*" ("diagnostic.*"), or "*".
 type Rule struct {
 	Pattern string
 	Mode    Mode
-	Needs   policy.Requirement
 }
 
 // Policy is a list of rules for types of commands. The first rule that matches applies.
@@ -33,11 +30,11 @@ type Rule struct {
 type Policy []Rule
 
 // DefaultPolicy runs diagnostics without approval. Everything else needs approval.
-var DefaultPolicy = Policy{{Pattern: "diagnostic.*", Mode: Auto}, {Pattern: "*", Mode: Review}}
+var DefaultPolicy = Policy{{"diagnostic.*", Auto}, {"*", Review}}
 
 // ParsePolicy parses rules of the form "pattern=mode", separated by commas.
 func ParsePolicy(text string) (Policy, error) {
-	var rules Policy
+	var policy Policy
 	for part := range strings.SplitSeq(text, ",") {
 		pattern, mode, ok := strings.Cut(strings.TrimSpace(part), "=")
 		switch Mode(mode) {
@@ -48,9 +45,9 @@ func ParsePolicy(text string) (Policy, error) {
 		if !ok || pattern == "" || strings.Contains(strings.TrimSuffix(pattern, "*"), "*") {
 			return nil, fmt.Errorf("the policy rule %q is not pattern=auto, pattern=review or pattern=deny", part)
 		}
-		rules = append(rules, Rule{Pattern: pattern, Mode: Mode(mode)})
+		policy = append(policy, Rule{pattern, Mode(mode)})
 	}
-	return rules, nil
+	return policy, nil
 }
 
 // Mode returns the mode of a type of command.

@@ -203,7 +203,9 @@ func (e *export) writeSession(ctx context.Context, d store.Device, s session.Ses
 	if err := e.write(kindSession, handlers.SessionRecord(s)); err != nil {
 		return err
 	}
-	all := store.All(func(page store.Page) ([]queue.Command, string, error) { return e.queue.List(ctx, d.Tenant, s.ID, queue.OldestFirst, page) })
+	all := store.All(func(page store.Page) ([]queue.Command, string, error) {
+		return e.queue.List(ctx, d.Tenant, s.ID, queue.OldestFirst, page)
+	})
 	for listed, err := range all {
 		if isNotFound(err) {
 			return nil
