@@ -23,7 +23,7 @@ const module = "github.com/fieldgate/fieldgate"
 // A new package needs a row, with as few names as possible.
 var allowedImports = map[string]string{
 	".":                   "",
-	"docs":                "",
+	"docs":                ".",
 	"diagnosis":           "",
 	"tracing":             ".",
 	"logs":                "api/request",

@@ -38,7 +38,7 @@ func TestContract_EveryOperationRefusesInvalidRequests(t *testing.T) {
 			t.Run(o.id, func(t *testing.T) { p.run(t) })
 		}
 		require.Equal(t, before, [2]string{stranger.snapshot(t), neighbour.snapshot(t)}, "records of another tenant were changed")
-	})
+	}, withSigningKey)
 }
 
 // probe sends invalid requests to one operation.
