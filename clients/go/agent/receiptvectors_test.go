@@ -18,12 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The times of the vectors.
-var (
-	vectorIssued  = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	vectorNow     = vectorIssued.Add(time.Minute)
-	vectorExpires = vectorIssued.Add(time.Hour)
-)
+// vectorNow is the time of the device of the vectors.
+var vectorNow = time.Date(2026, 11, 30, 12, 1, 0, 0, time.UTC)
 
 // vectorSigner signs the vectors. Its keys are no secrets.
 type vectorSigner struct {
