@@ -7,8 +7,8 @@
 //	assignRequestID  request id and client address    requestid.go, clientaddr.go
 //	observe          access log, metrics and span     accesslog.go, metrics.go, span.go
 //	headAsGet        HEAD is served like GET          head.go
-//	compress         zstd and gzip                    compress.go
 //	recoverPanic     a panic becomes a 500            recover.go
+//	compress         zstd and gzip                    compress.go
 //	secure           headers of every response        secure.go
 //	cors             cross-origin access              cors.go
 //	route            chi; 404 and 405                 router.go

@@ -22,7 +22,7 @@ import (
 // bound. A caller without credentials would then get an error about parameters.
 func (e *edge) handler(mount func(chi.Router)) http.Handler {
 	r := chi.NewRouter()
-	r.Use(normalizePath, e.assignRequestID, e.observe, headAsGet, e.compressor.compress, recoverPanic, e.hsts.secure, e.origins.cors)
+	r.Use(normalizePath, e.assignRequestID, e.observe, headAsGet, recoverPanic, e.compressor.compress, e.hsts.secure, e.origins.cors)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	e.docs.mount(r)

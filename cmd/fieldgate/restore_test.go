@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,11 @@ func newMachine(t testing.TB, work string, settings ...string) machine {
 	conf := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\npidfile %s/pid\nlogfile %s/log\nappendonly yes\nappendfsync always\nsave \"\"\n",
 		port, m.data, m.data, m.data) + strings.Join(settings, "\n") + "\n"
 	require.NoError(t, os.WriteFile(m.conf, []byte(conf), 0o600))
-	t.Cleanup(func() { m.stop(t) })
+	t.Cleanup(func() {
+		m.stop(t)
+		// The server may still write while it ends.
+		require.Eventually(t, func() bool { return os.RemoveAll(m.data) == nil }, 10*time.Second, 10*time.Millisecond)
+	})
 	return m
 }
 
