@@ -134,3 +134,19 @@ func TestNewSigner_RefusesOtherKeys(t *testing.T) {
 		require.NotContains(t, err.Error(), "MC", "no part of a key is in an error")
 	}
 }
+
+// BenchmarkSign signs a receipt with one vote.
+func BenchmarkSign(b *testing.B) {
+	edwards, _ := newKeys(b)
+	signer, err := receipt.NewSigner([]byte(encodePEM(b, edwards)))
+	require.NoError(b, err)
+	r := receipt.Receipt{
+		Statement: []byte(strings.Repeat("x", 560)), IssuedAt: time.Now(), ExpiresAt: time.Now(),
+		Votes: []receipt.Vote{{UserID: "bob", Decision: "approved", At: time.Now()}},
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := signer.Sign(r)
+		require.NoError(b, err)
+	}
+}
