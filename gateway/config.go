@@ -478,7 +478,7 @@ func (c Config) checkKeys() error {
 	case c.RecordKey != "" && len(c.RecordKey) < least:
 		return fmt.Errorf("FIELDGATE_RECORD_KEY must have at least %d characters", least)
 	}
-	if _, err := c.signer(); err != nil {
+	if _, err := newSigner(c); err != nil {
 		return fmt.Errorf("reading FIELDGATE_SIGNING_KEY: %w", err)
 	}
 	return nil

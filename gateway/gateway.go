@@ -174,7 +174,7 @@ func (g *Gateway) assemble() error {
 		Limits:        g.cfg.Quotas, Logger: g.log,
 	})
 	g.sessions = session.New(session.Config{Store: g.store, Retention: g.cfg.Retention, Limits: g.cfg.Quotas, Logger: g.log})
-	signer, err := g.cfg.signer()
+	signer, err := newSigner(g.cfg)
 	if err != nil {
 		return fmt.Errorf("reading FIELDGATE_SIGNING_KEY: %w", err)
 	}

@@ -2,12 +2,12 @@ package gateway
 
 import "github.com/fieldgate/fieldgate/receipt"
 
-// signer returns the signer of receipts, or nil if none are signed.
-func (c Config) signer() (*receipt.Signer, error) {
+// newSigner returns the signer of receipts, or nil if none are signed.
+func newSigner(cfg Config) (*receipt.Signer, error) {
 	switch {
-	case c.SigningKey != "":
-		return receipt.NewSigner([]byte(c.SigningKey))
-	case c.Development && c.Embedded:
+	case cfg.SigningKey != "":
+		return receipt.NewSigner([]byte(cfg.SigningKey))
+	case cfg.Development && cfg.RedisURL == "":
 		return receipt.GenerateSigner()
 	}
 	return nil, nil
