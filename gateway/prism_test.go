@@ -126,7 +126,7 @@ func behindPrism(t *testing.T, contract []byte, seen *violations) *gatewaytest.G
 	if prism == "" {
 		t.Skip("run by make test-contract")
 	}
-	g := gatewaytest.Start(t)
+	g := gatewaytest.Start(t, withSigningKey)
 	file := filepath.Join(t.TempDir(), "openapi.yaml")
 	require.NoError(t, os.WriteFile(file, contract, 0o600))
 	addr := storetest.FreeAddr(t)
