@@ -113,7 +113,7 @@ function Commands({ of }: { of: Session }) {
           </CommandCard>
         ))}
       </ul>
-      <ShowMore when={of.nextCursor !== undefined} onMore={showEarlierCommands} />
+      <ShowMore when={of.nextCursor !== undefined} label="Show earlier commands" onMore={showEarlierCommands} />
     </>
   );
 }

@@ -226,13 +226,13 @@ export function useAction<A extends unknown[]>(action: (...args: A) => Promise<v
   return { busy, error, run };
 }
 
-/** A button that shows more items of a list, if there are more. */
-export function ShowMore({ when, onMore }: { when: boolean; onMore: () => void }) {
+/** A button that shows more items of a list, if there are more. Two on a page need different labels. */
+export function ShowMore({ when, label, onMore }: { when: boolean; label?: string; onMore: () => void }) {
   if (!when) return null;
   return (
     <p class="more">
       <button type="button" onClick={onMore}>
-        Show more
+        {label ?? "Show more"}
       </button>
     </p>
   );

@@ -126,5 +126,8 @@ test.describe("large fleet", () => {
     await expect(page.locator(".timeline li")).toHaveCount(100);
     await page.getByRole("button", { name: "Show more" }).click();
     await expect(page.locator(".timeline li")).toHaveCount(122);
+    await expect(page.getByRole("region", { name: "Commands" }).locator("li.card")).toHaveCount(50);
+    await page.getByRole("button", { name: "Show earlier commands" }).click();
+    await expect(page.getByRole("region", { name: "Commands" }).locator("li.card")).toHaveCount(60);
   });
 });
