@@ -291,8 +291,10 @@ export function mixed(schema, example, random, count) {
   });
 }
 
-// queriesOf returns queries at the edges of one parameter, and of the syntax of a query.
-export function queriesOf(name, schema, random) {
+// queriesOf returns queries at the edges of one parameter, and of the syntax of a query. Those of a
+// parameter that is an array are at the edges of an item.
+export function queriesOf(name, parameter, random) {
+  const schema = parameter.type === 'array' ? parameter.items : parameter;
   const valid = String(exampleValue(schema, random));
   const all = variantsOf(schema, exampleValue(schema, random), random)
     .map(({ label, value }) => ({ label, text: textOf(value) }))

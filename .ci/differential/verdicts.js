@@ -22,14 +22,19 @@ export function ofText(bytes, { required, validate }) {
 }
 
 // ofQuery validates a query of the style form (RFC 3986, with + for a space). A parameter that is
-// an integer must be a number of JSON.
+// an integer must be a number of JSON. One that is an array may be repeated, or separated by commas.
 export function ofQuery(query, { tree, validate }) {
   const values = {};
   for (const piece of query.split('&').filter((text) => text !== '')) {
     const [name, ...rest] = piece.split('=');
     const [key, text] = [unescape(name), unescape(rest.join('='))];
     if (key === undefined || text === undefined) return 'syntax';
-    const value = tree.properties[key]?.type === 'integer' ? numberOf(text) : text;
+    const type = tree.properties[key]?.type;
+    if (type === 'array') {
+      values[key] = [...(values[key] ?? []), ...text.split(',')];
+      continue;
+    }
+    const value = type === 'integer' ? numberOf(text) : text;
     values[key] = Object.hasOwn(values, key) ? [values[key], value].flat() : value;
   }
   return validate(values);
