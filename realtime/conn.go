@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -302,8 +303,16 @@ func (c *Conn) handlePing(payload string) error {
 	return nil
 }
 
-// ping queues a ping.
-func (c *Conn) ping() { _ = c.enqueue(outgoing{websocket.PingMessage, nil}) }
+// ping queues a ping, unless one waits already. It does so even if the queue is full: otherwise a burst of
+// events would close the socket of a client that reads everything.
+func (c *Conn) ping() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	isPing := func(o outgoing) bool { return o.kind == websocket.PingMessage }
+	if !c.isClosing() && !slices.ContainsFunc(c.queue, isPing) {
+		c.addToQueue(outgoing{websocket.PingMessage, nil})
+	}
+}
 
 // closeIfSilent closes the socket if the client has sent nothing since the given time, or if
 // a message takes too long. Otherwise a client that responds to pings could hold memory for a
