@@ -22,7 +22,13 @@ import (
 // contract, which does not describe the pages.
 func (te *testEdge) fetch(t testing.TB, target string, header ...string) *http.Response {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, target, nil)
+	return te.exchange(t, http.MethodGet, target, header...)
+}
+
+// exchange does the same as fetch with any method.
+func (te *testEdge) exchange(t testing.TB, method, target string, header ...string) *http.Response {
+	t.Helper()
+	r := httptest.NewRequest(method, target, nil)
 	setHeaders(r, header)
 	w := httptest.NewRecorder()
 	te.handler.ServeHTTP(w, r)

@@ -166,10 +166,10 @@ func (q *Queue) verify(r record, s state) error {
 	if err := q.verifyProposal(r, s); err != nil {
 		return err
 	}
-	a := s.Approval
-	if s.ApproveBy != 0 && (a == nil || a.Decision != "approved") {
+	if s.lacksApproval() {
 		return errChanged
 	}
+	a := s.Approval
 	if a == nil {
 		return nil
 	}

@@ -115,7 +115,7 @@ func (s state) violations(d store.Device, id string, told timeline) (found []sto
 		add(ExecutionCapped, "a lease that ends more than 12 h after the first claim")
 	}
 	// A claim that was taken back may be what made the command wait for its approval: see applyPolicy.
-	if s.ApproveBy != 0 && (s.Status == Claimed || s.Claims > 0 && !s.Returned) && (s.Approval == nil || s.Approval.Decision != "approved") {
+	if s.lacksApproval() && (s.Status == Claimed || s.Claims > 0 && !s.Returned) {
 		add(NoUnapprovedClaim, "claimed without an approval")
 	}
 	if s.isUntold(told.commands[id], told.begin) {

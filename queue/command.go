@@ -118,6 +118,11 @@ type state struct {
 	History   []attemptState `json:"history"`
 }
 
+// lacksApproval reports whether the command needs an approval and has none.
+func (s state) lacksApproval() bool {
+	return s.ApproveBy != 0 && (s.Approval == nil || s.Approval.Decision != "approved")
+}
+
 // approvalState is the decision in a state.
 type approvalState struct {
 	Decision string `json:"decision"`

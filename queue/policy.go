@@ -56,12 +56,17 @@ func (p Policy) Mode(commandType string) Mode { return p.ruleOf(commandType).Mod
 // ruleOf returns the rule that applies to a type of command. Its pattern is empty if no rule matches.
 func (p Policy) ruleOf(commandType string) Rule {
 	for _, rule := range p {
-		prefix, open := strings.CutSuffix(rule.Pattern, "*")
-		if rule.Pattern == commandType || open && strings.HasPrefix(commandType, prefix) {
+		if matchesPattern(rule.Pattern, commandType) {
 			return rule
 		}
 	}
 	return Rule{Mode: Review}
+}
+
+// matchesPattern reports whether a pattern matches a type of command: see Rule.
+func matchesPattern(pattern, commandType string) bool {
+	prefix, open := strings.CutSuffix(pattern, "*")
+	return pattern == commandType || open && strings.HasPrefix(commandType, prefix)
 }
 
 // Version identifies the rules: instances with the same rules have the same version.

@@ -22,20 +22,18 @@ func (q *Queue) Receipt(ctx context.Context, tenant, sessionID, commandID string
 	if err != nil {
 		return "", fmt.Errorf("reading the state of a command: %w", err)
 	}
-	if err := q.verify(r, s); err != nil && mayHaveReceipt(s) {
+	if s.lacksApproval() {
+		return "", errNoReceipt
+	}
+	if err := q.verify(r, s); err != nil {
 		q.log.WarnContext(ctx, "refused a receipt", "command", c.ID, "error", err)
 		return "", errNoReceipt
 	}
 	signed, err := q.sign(c)
-	if err == nil && (signed == "" || !mayHaveReceipt(s)) {
-		return "", errNoReceipt
+	if err == nil && signed == "" {
+		err = errNoReceipt
 	}
 	return signed, err
-}
-
-// mayHaveReceipt reports whether the command needs no approval, or has one.
-func mayHaveReceipt(s state) bool {
-	return s.ApproveBy == 0 || s.Approval != nil && s.Approval.Decision == "approved"
 }
 
 // sign returns the receipt of a command that was verified. It is empty if no key is set, or if the command

@@ -47,8 +47,7 @@ func (f Filter) matchesState(s state) bool {
 }
 
 func (f Filter) matchesType(commandType string) bool {
-	prefix, isPattern := strings.CutSuffix(f.Type, "*")
-	return f.Type == "" || commandType == f.Type || isPattern && strings.HasPrefix(commandType, prefix)
+	return f.Type == "" || matchesPattern(f.Type, commandType)
 }
 
 // Search reads a page of the tenant's commands, on all devices, the newest first, without results

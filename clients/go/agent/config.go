@@ -69,7 +69,7 @@ type Config struct {
 	// Default: http.DefaultTransport.
 	Transport *http.Transport
 
-	// Trust says what the device requires before it runs a command. Default: nothing.
+	// Trust holds the conditions under which the device runs commands. Default: none.
 	Trust Trust
 
 	// Metrics returns the metrics for the next heartbeat. The heartbeat waits until Metrics

@@ -13,7 +13,7 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// updateVectors makes the test write the vectors again, from the cases in receiptvectors_test.go.
+// updateVectors reports whether the test writes the vectors again, from the cases in receiptvectors_test.go.
 var updateVectors = flag.Bool("update-vectors", false, "write testdata/receipts.json again")
 
 // vectorsPath is the file with receipts, for this client and for those in other languages.

@@ -17,7 +17,7 @@ const (
 	mostDelay  = 5 * time.Second
 )
 
-// until makes a call, and repeats it until it succeeds, is refused for good, or ctx ends. Each try
+// until runs a call, and repeats it until it succeeds, is refused for good, or ctx ends. Each try
 // is counted under the name of the act.
 func (p *player) until(ctx context.Context, act string, call func(ctx context.Context) error) error {
 	for bound := firstDelay; ; bound = min(2*bound, mostDelay) {

@@ -33,7 +33,7 @@ type device struct {
 	downSince time.Time // when the socket was started, or its connection ended; used by its callbacks
 }
 
-// caller makes the calls of a device, over a socket or over HTTP.
+// caller sends the calls of a device, over a socket or over HTTP.
 type caller interface {
 	Claim(ctx context.Context, claim client.ClaimRequest, options ...client.CallOption) ([]client.ClaimedCommand, error)
 	SubmitResult(ctx context.Context, commandID string, result client.ResultRequest) (client.RecordedResult, error)

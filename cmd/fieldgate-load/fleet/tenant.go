@@ -52,7 +52,7 @@ func (t *tenant) visit(ctx context.Context, d *device, reviewed []bool) {
 	t.player.tally.Add("visit", time.Since(began), err)
 }
 
-// visitDevice makes the calls of a visit. reviewed says of each command whether it requires an
+// visitDevice sends the calls of a visit. For each command, reviewed reports whether it requires an
 // approval.
 func (t *tenant) visitDevice(ctx context.Context, d *device, reviewed []bool) error {
 	session, err := t.openSession(ctx, d)

@@ -2,13 +2,13 @@ package fleet
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
@@ -56,8 +56,9 @@ func (i Issuer) sign(now time.Time, tenant, user, role string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encoding the claims of a token: %w", err)
 	}
-	signed := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload)
-	mac := hmac.New(sha256.New, []byte(i.Secret))
-	mac.Write([]byte(signed))
-	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
+	signed, err := jws.Sign(payload, jws.WithKey(jwa.HS256, []byte(i.Secret)))
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	return string(signed), nil
 }

@@ -5,7 +5,8 @@ import "time"
 
 // Scenario describes a load test. README.md of the program documents the file.
 type Scenario struct {
-	// Seed makes the choice of devices repeatable. The order of concurrent calls is not.
+	// Seed begins the sequence of random numbers that chooses devices. With the same seed the choice is
+	// the same; the order of concurrent calls is not.
 	Seed uint64 `yaml:"seed"`
 
 	// Devices is the number of devices of the fleet.
