@@ -151,7 +151,8 @@ func TestSocketContract_EventTypes(t *testing.T) {
 		session.opened session.closed session.expired
 		command.proposed command.approved command.rejected command.claimed command.requeued command.released command.succeeded
 		command.failed command.timed_out command.cancel_requested command.cancelled command.expired command.progress command.result_conflict
-		user.cut_off`)
+		command.vote command.vote_withdrawn command.break_glass command.break_glass_reviewed
+		user.cut_off policy.changed roster.changed passkey.registered passkey.deleted`)
 
 	documented := enum(t, "EventType")
 

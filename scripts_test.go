@@ -52,7 +52,9 @@ var runBy = map[string][]string{
 
 	"queue/lua/cancel":             {"cancelCommand"},
 	"queue/lua/claim":              {"claimCommands"},
-	"queue/lua/decide":             {"decideCommand"},
+	"queue/lua/decide":             {"decideCommand", "breakGlass"},
+	"queue/lua/withdraw":           {"withdrawVote"},
+	"queue/lua/review_glass":       {"reviewBreakGlass"},
 	"queue/lua/erase_answer_names": nil,
 	"queue/lua/erase_names":        nil,
 	"queue/lua/extend":             {"extendCommand"},
@@ -66,7 +68,7 @@ var runBy = map[string][]string{
 
 	"queue/lua/result_conflict":   {"submitResult"},
 	"queue/lua/apply_policy":      {"claimCommands", "submitResult"},
-	"queue/lua/set_aside_command": {"claimCommands", "decideCommand"},
+	"queue/lua/set_aside_command": {"claimCommands", "decideCommand", "breakGlass"},
 
 	"quota/lua/correct_device": nil,
 	"quota/lua/correct_tenant": nil,
@@ -79,6 +81,13 @@ var runBy = map[string][]string{
 	"realtime/lua/kick_socket":       {"closeConnection"},
 	"realtime/lua/renew_socket":      nil,
 	"realtime/lua/renew_sockets":     nil,
+
+	"approver/lua/delete_passkey":   {"deletePasskey"},
+	"approver/lua/register_passkey": {"registerPasskey"},
+	"approver/lua/save_roster":      {"setRoster"},
+
+	"tenantpolicy/lua/decide_policy": {"decidePolicyChange"},
+	"tenantpolicy/lua/save_policy":   {"setPolicy"},
 
 	"session/lua/close_session":      {"closeSession"},
 	"session/lua/erase_opened_names": nil,
@@ -93,6 +102,8 @@ var runBy = map[string][]string{
 	"store/lua/restore":           nil,
 	"store/lua/set_aside":         nil,
 	"store/lua/record_retention":  nil,
+	"store/lua/replace_fields":    nil,
+	"store/lua/replace_list":      nil,
 	"store/lua/trim_quarantine":   nil,
 }
 

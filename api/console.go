@@ -30,12 +30,18 @@ type Console struct {
 	// off in production. Otherwise an attacker could send a user such a link, and the user would
 	// act in the attacker's name.
 	TokenLinks bool
+
+	// PasskeyRelyingParty is the domain for which passkeys sign approvals. It may be empty.
+	PasskeyRelyingParty string
 }
 
 // consoleConfig is the JSON that /console/config.json returns.
 type consoleConfig struct {
 	Supabase   *consoleProject `json:"supabase,omitempty"`
 	TokenLinks bool            `json:"tokenLinks"`
+
+	// Passkeys is the domain for which passkeys sign approvals. It is empty if none can.
+	Passkeys string `json:"passkeys,omitempty"`
 
 	// Live reports whether the page may open sockets.
 	Live bool `json:"live"`
@@ -80,7 +86,7 @@ func newConsole(config Console, allowed origins) (*console, error) {
 		}
 		c.documents[part.path] = newDocument(part.contentType, content)
 	}
-	c.config = consoleConfig{TokenLinks: config.TokenLinks}
+	c.config = consoleConfig{TokenLinks: config.TokenLinks, Passkeys: config.PasskeyRelyingParty}
 	if config.SupabaseURL == "" || config.SupabaseAnonKey == "" {
 		return c, nil
 	}

@@ -35,12 +35,36 @@ func (r ApprovalRules) Check(p Principal) error {
 		"Approving a command requires a sign-in with a second factor: verify your second factor and try again.")
 }
 
+// CheckWithdrawal is like Check for a token that is used to withdraw an approval. The rules are the same: what
+// undoes an approval needs what the approval needs.
+func (r ApprovalRules) CheckWithdrawal(p Principal) error {
+	return r.check(p,
+		"This application may not withdraw an approval of its user: withdraw it in the console, or ask the operator to allow the application.",
+		"Withdrawing an approval requires a sign-in with a second factor: verify your second factor and try again.")
+}
+
 // CheckCutOff is like Check for a token that is used to cut a user off. The rules are the same: who
 // could cut off with less would have the tenant without its other admins.
 func (r ApprovalRules) CheckCutOff(p Principal) error {
 	return r.check(p,
 		"This application may not cut off users for its user: sign in directly, or ask the operator to allow the application.",
 		"Cutting a user off requires a sign-in with a second factor: verify your second factor and try again.")
+}
+
+// CheckPolicyChange is like Check for a token that is used to change the policy of the tenant: who could
+// change it with less could let commands run without an approval.
+func (r ApprovalRules) CheckPolicyChange(p Principal) error {
+	return r.check(p,
+		"This application may not change the policy for its user: sign in directly, or ask the operator to allow the application.",
+		"Changing the policy requires a sign-in with a second factor: verify your second factor and try again.")
+}
+
+// CheckKeyChange is like Check for a token that is used to register a passkey or to change the roster: who
+// could do it with less could approve with a passkey of their own.
+func (r ApprovalRules) CheckKeyChange(p Principal) error {
+	return r.check(p,
+		"This application may not change with what its user approves: sign in directly, or ask the operator to allow the application.",
+		"Changing with what users approve requires a sign-in with a second factor: verify your second factor and try again.")
 }
 
 // check applies the rules. The details are those of its errors.

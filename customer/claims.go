@@ -114,6 +114,8 @@ func (v *Verifier) principalFromClaims(userID string, claims map[string]any) (Pr
 		Name:      v.nameOf(claims),
 		Assurance: assuranceOf(claims),
 		ClientID:  clientID,
+
+		SignedInAt: v.signedInAt(claims),
 	}, nil
 }
 

@@ -34,6 +34,9 @@ type Principal struct {
 	// second factor (NIST SP 800-63B). It is empty if the token has none.
 	Assurance string
 
+	// SignedInAt is the time of the newest sign-in or second factor. It is zero if the token has none.
+	SignedInAt time.Time
+
 	// ClientID is the id of the OAuth client that the token was issued to. The client acts for
 	// the user, who may have consented to no more than being recognized. It is empty if the
 	// user has signed in directly.

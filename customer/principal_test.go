@@ -42,6 +42,8 @@ func TestPrincipal_MatchesToken(t *testing.T) {
 		Assurance: customer.AAL2,
 		ClientID:  "https://app.example.com/client",
 		IssuedAt:  clk.Now().UTC(),
+
+		SignedInAt: clk.Now().UTC(),
 	}
 	storetest.RequireFilled(t, expected, map[string]string{"SoleUser": "the tenant is shared"})
 	require.Equal(t, expected, requireAccepted(t, v, token))

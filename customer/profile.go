@@ -3,8 +3,9 @@ package customer
 import (
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
+
+	"github.com/fieldgate/fieldgate"
 )
 
 // The maximum lengths of texts of a token, in bytes. A longer e-mail address or name is dropped:
@@ -49,21 +50,11 @@ func (v *Verifier) nameOf(claims map[string]any) string {
 func displayed(value any, limit int) string {
 	text, _ := value.(string)
 	text = strings.TrimSpace(text)
-	if len(text) > limit || strings.ContainsFunc(text, isHidden) {
+	if len(text) > limit || strings.ContainsFunc(text, fieldgate.IsHidden) {
 		return ""
 	}
 	return text
 }
-
-// isHidden reports whether a character cannot be seen. Some of those count as graphic: they change the
-// form of their neighbour, or are drawn as nothing, so that two names look the same.
-func isHidden(c rune) bool {
-	return !unicode.IsGraphic(c) || c == utf8.RuneError || c == brailleBlank ||
-		unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-}
-
-// brailleBlank is a character without dots, which looks like a space.
-const brailleBlank = '\u2800'
 
 // assuranceOf returns the claim aal of Supabase Auth, or "" if the token has none.
 func assuranceOf(claims map[string]any) string {
@@ -73,6 +64,29 @@ func assuranceOf(claims map[string]any) string {
 	}
 	return level
 }
+
+// signedInAt returns the time of the newest entry in the claim amr of Supabase Auth, which lists the
+// methods of the sign-in with their times. The time of the token is no substitute, because tokens are
+// refreshed without the user. An entry that is later than now, by more than the leeway, is not counted: it would
+// stay recent. It returns the zero time if the token has none.
+func (v *Verifier) signedInAt(claims map[string]any) (newest time.Time) {
+	latest := v.cfg.Now().Add(v.cfg.Leeway)
+	methods, _ := claims["amr"].([]any)
+	for _, m := range methods {
+		method, _ := m.(map[string]any)
+		seconds, isNumber := method["timestamp"].(float64)
+		if !isNumber || seconds <= 0 || seconds > maxTimestamp || method["method"] == "token_refresh" {
+			continue
+		}
+		if at := time.Unix(int64(seconds), 0).UTC(); at.After(newest) && !at.After(latest) {
+			newest = at
+		}
+	}
+	return newest
+}
+
+// maxTimestamp is the largest time in a claim that signedInAt accepts, in Unix seconds: the year 9999.
+const maxTimestamp = 253402300799
 
 // clientOf returns the claim client_id (RFC 9068, section 2.2), or "" if the token has none.
 // A claim of another type is an error, so that it cannot hide the client.

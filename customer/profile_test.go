@@ -78,6 +78,39 @@ func TestPrincipal_AssuranceOfUnusualTokens(t *testing.T) {
 	}
 }
 
+// TestPrincipal_SignInIsTheNewestMethod reads the claim amr as Supabase Auth writes it, and as it does not.
+func TestPrincipal_SignInIsTheNewestMethod(t *testing.T) {
+	t.Parallel()
+	iss, _, v := setup(t)
+	entry := func(method string, timestamp any) map[string]any {
+		return map[string]any{"method": method, "timestamp": timestamp}
+	}
+	soon, later := time.Now().Unix()+15, time.Now().Add(time.Hour).Unix()
+	for name, c := range map[string]struct {
+		amr  any
+		want int64
+	}{
+		"password":                         {[]any{entry("password", 1_700_000_000)}, 1_700_000_000},
+		"second factor, the newest first":  {[]any{entry("totp", 1_700_000_600), entry("password", 1_700_000_000)}, 1_700_000_600},
+		"second factor, the newest last":   {[]any{entry("password", 1_700_000_000), entry("totp", 1_700_000_600)}, 1_700_000_600},
+		"a refreshed token":                {[]any{entry("token_refresh", 1_700_000_600), entry("password", 1_700_000_000)}, 1_700_000_000},
+		"no time":                          {[]any{"password", entry("password", "now"), entry("password", nil), entry("password", -1), entry("otp", 1e300)}, 0},
+		"methods without times (RFC 8176)": {[]any{"pwd", "mfa"}, 0},
+		"a clock that is ahead":            {[]any{entry("password", soon)}, soon},
+		"a time to come":                   {[]any{entry("password", later)}, 0},
+		"the year 9999":                    {[]any{entry("totp", 253402300799), entry("password", 1_700_000_000)}, 1_700_000_000},
+		"no list":                          {"password", 0},
+		"none":                             {nil, 0},
+	} {
+		got := requireAccepted(t, v, signedWith(iss, map[string]any{"amr": c.amr})).SignedInAt
+		if c.want == 0 {
+			require.Zero(t, got, name)
+			continue
+		}
+		require.Equal(t, c.want, got.Unix(), name)
+	}
+}
+
 // TestPrincipal_ClientCannotBeHidden checks that an odd client_id does not look like a user
 // who has signed in directly.
 func TestPrincipal_ClientCannotBeHidden(t *testing.T) {

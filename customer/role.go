@@ -31,6 +31,15 @@ func (r Role) Allows(least Role) bool {
 	return least >= Viewer && r >= least
 }
 
+// Names returns the names of the role and of the lower roles, which it includes.
+func (r Role) Names() []string {
+	var names []string
+	for role := Viewer; role <= min(r, Admin); role++ {
+		names = append(names, role.String())
+	}
+	return names
+}
+
 // String returns the name of the role as it is written in tokens and in the API.
 func (r Role) String() string {
 	switch r {

@@ -166,14 +166,20 @@ type ticketRecord struct {
 	Name      string `json:"name,omitempty"`
 	Assurance string `json:"aal,omitempty"`
 	ClientID  string `json:"client,omitempty"`
+
+	SignedInAt int64 `json:"signedInAt,omitempty"` // Unix seconds; zero if it is not known
 }
 
 func recordOf(p Principal, origin string) ticketRecord {
-	return ticketRecord{
+	r := ticketRecord{
 		Origin: origin, Tenant: p.Tenant, UserID: p.UserID, Role: p.Role.String(), SoleUser: p.SoleUser,
 		IssuedAt: p.IssuedAt.UnixMilli(), ExpiresAt: p.ExpiresAt.UnixMilli(), SessionID: p.SessionID,
 		Email: p.Email, Name: p.Name, Assurance: p.Assurance, ClientID: p.ClientID,
 	}
+	if !p.SignedInAt.IsZero() {
+		r.SignedInAt = p.SignedInAt.Unix()
+	}
+	return r
 }
 
 func (r ticketRecord) principal() (Principal, error) {
@@ -184,6 +190,6 @@ func (r ticketRecord) principal() (Principal, error) {
 	return Principal{
 		Tenant: r.Tenant, UserID: r.UserID, Role: role, SoleUser: r.SoleUser,
 		IssuedAt: store.TimeOf(r.IssuedAt), ExpiresAt: time.UnixMilli(r.ExpiresAt).UTC(), SessionID: r.SessionID,
-		Email: r.Email, Name: r.Name, Assurance: r.Assurance, ClientID: r.ClientID,
+		Email: r.Email, Name: r.Name, Assurance: r.Assurance, ClientID: r.ClientID, SignedInAt: store.TimeOf(1000 * r.SignedInAt),
 	}, nil
 }

@@ -42,6 +42,7 @@ func newPrincipal() customer.Principal {
 		IssuedAt:  time.Now().Truncate(time.Second).UTC(),
 		ExpiresAt: time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC(), SessionID: "s-1",
 		Email: "alice@example.com", Name: "Alice", Assurance: customer.AAL2, ClientID: "app",
+		SignedInAt: time.Now().Truncate(time.Second).UTC(),
 	}
 }
 
@@ -100,6 +101,7 @@ func TestTicket_RedeemReturnsPrincipal(t *testing.T) {
 			alice, bob := newPrincipal(), newPrincipal()
 			bob.UserID, bob.Role, bob.SoleUser, bob.SessionID = "u-bob", customer.Viewer, false, ""
 			bob.Email, bob.Name, bob.Assurance, bob.ClientID = "", "", "", ""
+			bob.SignedInAt = time.Time{}
 			aliceTicket, bobTicket := newTicketBench(s).issue(t, alice, origin), newTicketBench(s).issue(t, bob, origin)
 
 			storetest.RequireFilled(t, alice, nil)

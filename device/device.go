@@ -86,9 +86,11 @@ var listFields = []string{
 	"conflict", "instances",
 }
 
-// summaryFields are the fields of the record that List compares with a Filter, except
-// for the tags.
-var summaryFields = []string{"status", "name", "external_id"}
+// summaryFields are the fields of the record that List compares with a Filter: the status, texts, and
+// from the position summaryTexts on, texts in maps.
+var summaryFields = []string{"status", "name", "external_id", "location", "model", "firmware", "tags", "metadata"}
+
+const summaryTexts = 6
 
 // decode converts a record to a Device, with the fields that List returns.
 func (r *Registry) decode(id string, fields map[string]string, now time.Time) (Device, error) {

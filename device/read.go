@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (r *Registry) readOne(ctx context.Context, d store.Device) (fields map[stri
 type Filter struct {
 	Status Status
 	Tag    string // "key:value", or "key" for any value
-	Query  string // a substring of the name or the external id, case-insensitive
+	Query  string // a substring of a text of the device, case-insensitive: see matchesText
 }
 
 // index returns the key of the smallest index that contains all matching devices.
@@ -74,14 +75,35 @@ func (f Filter) index(tenant string) string {
 // indexed reports whether every device in f.index matches the filter.
 func (f Filter) indexed() bool { return f.Query == "" && (f.Tag == "" || f.Status == "") }
 
+// matches reports whether a device matches the filter, except for Query, which is compared with the
+// summaryFields before.
 func (f Filter) matches(d Device) bool {
-	return f.matchesTag(d) && f.matchesSummary(d.Status, d.Name, d.ExternalID)
+	return (f.Status == "" || d.Status == f.Status) && f.matchesTag(d)
 }
 
-// matchesSummary reports whether a device matches the filter in the fields that
-// summaryFields names.
-func (f Filter) matchesSummary(status Status, name, externalID string) bool {
-	return (f.Status == "" || status == f.Status) && f.matchesText(name, externalID)
+// matchesSummary reports whether the summaryFields of a device match the filter. Unreadable tags or
+// metadata match no text.
+func (f Filter) matchesSummary(id string, summary store.Reply) bool {
+	if f.Status != "" && Status(summary.String(0)) != f.Status {
+		return false
+	}
+	if f.Query == "" {
+		return true
+	}
+	texts := []string{id}
+	for i := 1; i < summaryTexts; i++ {
+		texts = append(texts, summary.String(i))
+	}
+	if f.matchesText(texts...) {
+		return true
+	}
+	var tags, metadata map[string]string
+	_ = decodeMap(summary.String(summaryTexts), &tags)
+	_ = decodeMap(summary.String(summaryTexts+1), &metadata)
+	for key, value := range tags {
+		texts = append(texts, key+":"+value)
+	}
+	return f.matchesText(slices.AppendSeq(texts, maps.Values(metadata))...)
 }
 
 func (f Filter) matchesTag(d Device) bool {
@@ -90,9 +112,10 @@ func (f Filter) matchesTag(d Device) bool {
 	return f.Tag == "" || found && (!exact || has == value)
 }
 
-func (f Filter) matchesText(name, externalID string) bool {
-	text := strings.ToLower(f.Query)
-	return strings.Contains(strings.ToLower(name), text) || strings.Contains(strings.ToLower(externalID), text)
+// matchesText reports whether one of the texts contains Query.
+func (f Filter) matchesText(texts ...string) bool {
+	query := strings.ToLower(f.Query)
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), query) })
 }
 
 // List returns the tenant's devices, newest first, and the cursor of the next page. The
@@ -163,8 +186,7 @@ func (w *scan) candidates(ctx context.Context, ids []string) (matching []string,
 		return nil, err
 	}
 	for i, id := range ids {
-		r := store.Reply(records[i].Val())
-		if w.filter.matchesSummary(Status(r.String(0)), r.String(1), r.String(2)) {
+		if w.filter.matchesSummary(id, records[i].Val()) {
 			matching = append(matching, id)
 		}
 	}

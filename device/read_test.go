@@ -77,10 +77,13 @@ func TestList_Filter(t *testing.T) {
 		leipzig := map[string]string{"site": "leipzig", "line": "cooling"}
 		berlin := map[string]string{"site": "berlin"}
 		b.provisionNamed("Pump 1", withTags(leipzig))
-		b.provisionNamed("Pump 2", withTags(berlin), func(p *device.Provisioning) { p.ExternalID = "PX4-77" })
+		b.provisionNamed("Pump 2", withTags(berlin), func(p *device.Provisioning) { p.ExternalID, p.Location = "PX4-77", "Dock 9" })
 		gate := b.provisionNamed("Gate", withTags(berlin))
 		b.provisionNamed("Untagged", withTags(nil))
 		require.NoError(t, suspend(b, gate.ID))
+		b.setField(gate.ID, "model", "GT-1")
+		b.setField(gate.ID, "firmware", "2.8.1-rc4")
+		b.setField(gate.ID, "metadata", `{"serialNumber": "SN-0042"}`)
 		for name, c := range map[string]struct {
 			filter device.Filter
 			want   []string
@@ -96,6 +99,12 @@ func TestList_Filter(t *testing.T) {
 			"a tag with a status":       {device.Filter{Tag: "site:berlin", Status: device.Suspended}, []string{"Gate"}},
 			"text in the name":          {device.Filter{Query: "pUMP"}, []string{"Pump 1", "Pump 2"}},
 			"text in the externalId":    {device.Filter{Query: "px4"}, []string{"Pump 2"}},
+			"text in the location":      {device.Filter{Query: "dock"}, []string{"Pump 2"}},
+			"text in the model":         {device.Filter{Query: "gt-"}, []string{"Gate"}},
+			"text in the firmware":      {device.Filter{Query: "RC4"}, []string{"Gate"}},
+			"text in the serial number": {device.Filter{Query: "sn-0042"}, []string{"Gate"}},
+			"text in a tag":             {device.Filter{Query: "site:leip"}, []string{"Pump 1"}},
+			"an id":                     {device.Filter{Query: gate.ID}, []string{"Gate"}},
 			"all fields":                {device.Filter{Query: "pump", Tag: "site", Status: device.Provisioned}, []string{"Pump 1", "Pump 2"}},
 			"all fields, no match":      {device.Filter{Query: "gate", Tag: "site", Status: device.Provisioned}, nil},
 		} {

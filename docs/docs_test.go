@@ -85,7 +85,7 @@ func TestRender_HighlightsAndEscapesCode(t *testing.T) {
 
 // external matches the sites to which pages may link, and the gateway of the quick start. A reader
 // without access to them misses no instruction.
-var external = regexp.MustCompile(`^(http://localhost:8080/|https://(www\.w3\.org|www\.unicode\.org|www\.haproxy\.org|supabase\.com|pkg\.go\.dev|opentelemetry\.io|github\.com/DaveGamble/cJSON|docs\.aws\.amazon\.com|curl\.se|keepachangelog\.com|semver\.org|github\.com/secure-systems-lab/dsse)(/|$))`)
+var external = regexp.MustCompile(`^(http://localhost:8080/|https://(www\.w3\.org|www\.unicode\.org|www\.haproxy\.org|supabase\.com|cel\.dev|pkg\.go\.dev|opentelemetry\.io|github\.com/DaveGamble/cJSON|docs\.aws\.amazon\.com|curl\.se|keepachangelog\.com|semver\.org|github\.com/secure-systems-lab/dsse)(/|$))`)
 
 // TestPages_LinkOnlyToWhatIsServed requires that a reader with nothing but a gateway reaches each page and
 // each file to which a page links, also its anchor.

@@ -18,7 +18,7 @@ var groups = []struct {
 	names []string
 }{
 	{"Start here", []string{"guides/quick-start", "guides/concepts", "guides/faq", "guides/testing", "guides/troubleshooting"}},
-	{"Users and commands", []string{"guides/sessions-and-approvals", "guides/digest", "guides/receipts", "guides/console"}},
+	{"Users and commands", []string{"guides/sessions-and-approvals", "guides/digest", "guides/receipts", "guides/passkeys", "guides/policy", "guides/console"}},
 	{"Devices", []string{"guides/devices", "guides/firmware", "agent"}},
 	{"API", []string{"guides/pagination-and-idempotency", "guides/rate-limits", "guides/sockets", "guides/webhooks", "guides/errors", "guides/typescript", "clients/typescript", "clients/go"}},
 	{"Operation", []string{"guides/supabase", "guides/deploying", "guides/operations", "guides/scale", "load", "guides/listeners", "guides/observability", "guides/runbook", "guides/stores", "guides/upgrading"}},

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/approver"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/realtime"
@@ -25,6 +26,7 @@ type NamesReport struct {
 	Sessions   int `json:"sessions"`   // that the user has opened
 	Events     int `json:"events"`     // of timelines, and of the streams of tenants
 	CutOffs    int `json:"cutOffs"`    // that the user has made
+	Passkeys   int `json:"passkeys"`   // of the user; they were deleted
 	Answers    int `json:"answers"`    // replies that are stored for repeated requests
 	Sockets    int `json:"sockets"`    // sockets of the user that were closed
 	Unreadable int `json:"unreadable"` // records that may have names and cannot be read; they stay as they are
@@ -37,12 +39,14 @@ type names struct {
 	sessions     *session.Service
 	queue        *queue.Queue
 	cutOffs      *customer.CutOffs
+	passkeys     *approver.Passkeys
 	hub          *realtime.Hub
 	report       NamesReport
 }
 
 // User erases the name and the e-mail address of a user from all records of a tenant, or of all
-// tenants if it is empty, and closes the sockets of the user, whose records have both. The id of the
+// tenants if it is empty, deletes the passkeys of the user, and closes the sockets of the user, whose records
+// have both. A roster stays as it is: its approvers have signed it. The id of the
 // user stays: rules, MACs and audits depend on it. The gateway may serve meanwhile. What it records of
 // the user later has names again, so the user must first lose access. After an error, the report
 // counts what was erased until then, and the call can be repeated.
@@ -56,6 +60,7 @@ func (e *Eraser) User(ctx context.Context, tenant, userID string) (NamesReport, 
 		sessions: session.New(session.Config{Store: e.cfg.Store, Retention: e.cfg.Retention, Logger: log}),
 		queue:    queue.New(queue.Config{Store: e.cfg.Store, Retention: e.cfg.Retention, Logger: log}),
 		cutOffs:  customer.NewCutOffs(customer.CutOffConfig{Store: e.cfg.Store, Logger: log}),
+		passkeys: approver.NewPasskeys(approver.Config{Store: e.cfg.Store}),
 		hub:      realtime.New(realtime.Config{Store: e.cfg.Store, Retention: e.cfg.Retention, Logger: log}),
 	}
 	err := n.erase(ctx)
@@ -77,6 +82,7 @@ func (n *names) erase(ctx context.Context) error {
 		{ofCommands, n.eraseCommands},
 		{ofEvents, n.eraseEvents},
 		{ofCutOffs, n.eraseCutOffs},
+		{ofPasskeys, n.erasePasskeys},
 	} {
 		for _, key := range found[step.kind] {
 			if err := n.noteUnreadable(step.erase(ctx, key)); err != nil {
@@ -100,6 +106,7 @@ const (
 	ofCommands
 	ofEvents
 	ofCutOffs
+	ofPasskeys
 	ofSessions
 	ofAnswers
 )
@@ -117,6 +124,8 @@ func holderOf(key store.Key) holder {
 		return ofSockets
 	case key.Kind == "tenant" && key.Part == "cut-offs:details":
 		return ofCutOffs
+	case key.Kind == "tenant" && key.Part == "passkeys":
+		return ofPasskeys
 	case key.Kind == "tenant" && strings.HasPrefix(key.Part, "idempotency:"):
 		return ofAnswers
 	}
@@ -189,6 +198,14 @@ func (n *names) eraseEvents(ctx context.Context, key store.Key) error {
 	}
 	erased, err := n.eraser.cfg.Store.EraseEventNames(ctx, key.Name, n.user, n.dryRun())
 	n.report.Events += erased
+	return err
+}
+
+// erasePasskeys deletes the passkeys of the user, whose names the user has chosen.
+func (n *names) erasePasskeys(ctx context.Context, key store.Key) error {
+	by := approver.User{Tenant: key.ID, UserID: n.eraser.cfg.By, RequestID: n.eraser.cfg.RequestID}
+	erased, err := n.passkeys.Erase(ctx, by, n.user, n.dryRun())
+	n.report.Passkeys += erased
 	return err
 }
 

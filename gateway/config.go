@@ -330,13 +330,24 @@ type Config struct {
 
 	// RecordKeyRequired refuses a command whose record RecordKey does not authenticate. It has no
 	// effect without RecordKey. It must be false on every instance while RecordKey is introduced or
-	// replaced. Setting: FIELDGATE_RECORD_KEY_REQUIRED.
+	// replaced: the reconciler then authenticates policies, passkeys and rosters with RecordKey. Setting:
+	// FIELDGATE_RECORD_KEY_REQUIRED.
 	RecordKeyRequired bool
 
 	// SigningKey has the keys of receipts in PEM blocks: see receipt.NewSigner. Empty signs no receipts,
 	// except in development mode with an embedded store, which signs with a key of its own. Setting:
 	// FIELDGATE_SIGNING_KEY.
 	SigningKey string
+
+	// PasskeyRelyingParty is the domain to which the passkeys of approvers are bound, such as
+	// "example.com". Empty means "localhost" in development mode, and otherwise that no passkeys can be
+	// used. Setting: FIELDGATE_PASSKEY_RELYING_PARTY.
+	PasskeyRelyingParty string
+
+	// PasskeyOrigins are the origins of the pages on which passkeys sign, such as
+	// "https://fleet.example.com". Default: https and PasskeyRelyingParty. Setting:
+	// FIELDGATE_PASSKEY_ORIGINS.
+	PasskeyOrigins []string
 
 	// Environment names this installation in the system information. Empty means
 	// DefaultEnvironment. Setting: FIELDGATE_ENVIRONMENT.
@@ -398,7 +409,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.setIssuerFromProject(); err != nil {
 		return c, err
 	}
-	return c, errors.Join(c.checkListeners(), c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkJWTSecrets(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkSockets())
+	return c, errors.Join(c.checkListeners(), c.checkStore(), c.checkIssuer(), c.checkPublicKey(), c.checkJWTSecrets(), c.checkTokens(), c.checkTimes(), c.checkQuotas(), c.checkKeys(), c.checkPasskeys(), c.checkSockets())
 }
 
 func (c Config) checkStore() error {

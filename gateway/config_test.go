@@ -40,6 +40,12 @@ func TestConfig_InvalidSettingIsRefusedByName(t *testing.T) {
 			"FIELDGATE_BALANCER_IDLE_TIMEOUT"},
 		"an origin with a path": {func(c *gateway.Config) { c.AllowedOrigins = []string{"https://app.example.com/page"} },
 			"FIELDGATE_ALLOWED_ORIGINS"},
+		"passkeys on pages of another domain": {func(c *gateway.Config) {
+			c.PasskeyRelyingParty, c.PasskeyOrigins = "example.com", []string{"https://example.com", "https://badexample.com"}
+		}, "FIELDGATE_PASSKEY_ORIGINS"},
+		"passkeys on pages without TLS": {func(c *gateway.Config) {
+			c.PasskeyRelyingParty, c.PasskeyOrigins = "example.com", []string{"http://fleet.example.com"}
+		}, "FIELDGATE_PASSKEY_ORIGINS"},
 		"activation codes for over two years":     {func(c *gateway.Config) { c.ActivationLifetime = 17521 * time.Hour }, "FIELDGATE_ACTIVATION_LIFETIME"},
 		"a short retention":                       {func(c *gateway.Config) { c.Retention = time.Minute }, "FIELDGATE_RETENTION"},
 		"a short interval of progress":            {func(c *gateway.Config) { c.ProgressInterval = time.Millisecond }, "FIELDGATE_PROGRESS_INTERVAL"},

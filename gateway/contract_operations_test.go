@@ -77,6 +77,9 @@ var examples = map[string]example{
 	"retryCommand":     {body: `{"reason":"again"}`, path: map[string]string{"commandId": "finishedId"}, status: 201},
 	"decideCommand":    {body: `{"commandId":"{pendingId}","approved":true,"digest":"{digest}","reason":"agreed"}`, status: 200},
 	"listApprovals":    {status: 200},
+	"withdrawVote":     {body: `{"reason":"a doubt"}`, path: map[string]string{"commandId": "pendingId"}, status: 404},
+	"breakGlass":       {body: `{"reason":"the line stands still"}`, path: map[string]string{"commandId": "pendingId"}, status: 403},
+	"reviewBreakGlass": {body: `{"comment":"it was necessary"}`, status: 404},
 
 	"listTenantCommands": {query: "deviceId={deviceId}", status: 200},
 
@@ -93,6 +96,20 @@ var examples = map[string]example{
 
 	"cutOff":      {body: `{"reason":"laptop stolen"}`, status: 204},
 	"listCutOffs": {status: 200},
+
+	"createPasskeyOptions": {status: 404},
+	"registerPasskey":      {body: `{"name":"key","credential":{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA"}}}`, status: 404},
+	"listPasskeys":         {status: 200},
+	"deletePasskey":        {status: 404},
+	"getRoster":            {status: 200},
+	"setRoster":            {body: `{"document":"e30","signatures":[{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{"authenticatorData":"AAAA","clientDataJSON":"e30","signature":"AAAA"}}]}`, status: 400},
+	"getDeviceTrust":       {status: 200},
+
+	"getPolicy":          {status: 200},
+	"setPolicy":          {body: `{"rules":[{"name":"all","effect":"auto"}]}`, status: 200},
+	"listPolicyVersions": {status: 200},
+	"decidePolicyChange": {body: `{"version":"{change}","approved":false}`, status: 409},
+	"evaluatePolicy":     {body: `{"deviceId":"{deviceId}","type":"diagnostic.ping"}`, status: 200},
 }
 
 // operation is an operation of the contract, with the rules for calling it.
@@ -168,7 +185,8 @@ func newFixture(t testing.TB, g *gatewaytest.Gateway, tenantID string) *fixture 
 	require.NoError(t, err)
 	w.values["provisionedId"], w.values["activationCode"] = made.Device.ID, made.ActivationCode
 	w.values["deviceId"], w.values["deviceSecret"] = w.device.ID, w.device.Secret
-	w.values["connectionId"], w.values["userId"] = "con_"+rand.Text(), "mallory"
+	w.values["change"] = "9" // no change waits: see waitingChange
+	w.values["connectionId"], w.values["userId"], w.values["passkeyId"] = "con_"+rand.Text(), "mallory", "AAAA"
 	w.values["spareId"] = g.NewDevice(t, w.alice).ID
 	w.values["earlierId"] = w.propose(t, review).ID
 	_, err = w.alice.CloseSession(t.Context(), w.session, "")

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -92,10 +93,10 @@ func (p probe) refusesInvalidBodies(t *testing.T, valid gatewaytest.Request) {
 		invalid.Body = body
 		p.requireInvalid(t, what, invalid, "")
 	}
-	for field := range p.fields(t) {
+	for field, value := range p.fields(t) {
 		invalid := valid
-		invalid.Body = p.bodyWith(t, field, json.RawMessage(`[]`))
-		p.requireInvalid(t, "a list for "+field, invalid, "/"+field)
+		invalid.Body = p.bodyWith(t, field, ofAnotherType(value))
+		p.requireInvalid(t, "another type for "+field, invalid, "/"+field)
 	}
 	if p.spec.RequestBody.Value.Required {
 		invalid := valid
@@ -107,6 +108,14 @@ func (p probe) refusesInvalidBodies(t *testing.T, valid gatewaytest.Request) {
 		invalid.Body = "{}"
 		p.requireInvalid(t, "an empty object", invalid, "/"+required[0])
 	}
+}
+
+// ofAnotherType returns an empty list, and an empty object for a list.
+func ofAnotherType(value json.RawMessage) json.RawMessage {
+	if bytes.HasPrefix(value, []byte("[")) {
+		return json.RawMessage(`{}`)
+	}
+	return json.RawMessage(`[]`)
 }
 
 func (p probe) bodySchema() *openapi3.Schema {

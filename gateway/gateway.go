@@ -22,6 +22,7 @@ import (
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api"
 	"github.com/fieldgate/fieldgate/api/problem"
+	"github.com/fieldgate/fieldgate/approver"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/gateway/admin"
@@ -35,6 +36,7 @@ import (
 	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tenantpolicy"
 	"github.com/fieldgate/fieldgate/tracing"
 )
 
@@ -55,6 +57,9 @@ type Gateway struct {
 	hub         *realtime.Hub
 	tickets     *customer.Tickets
 	cutOffs     *customer.CutOffs
+	policies    *tenantpolicy.Policies
+	passkeys    *approver.Passkeys
+	rosters     *approver.Rosters
 	limits      *ratelimit.Limiter
 	guard       *guard
 	lists       *tenantReads
@@ -142,7 +147,7 @@ func (g *Gateway) newStoreConfig() store.Config {
 
 // scripts are the scripts of all packages, which Redis loads when an instance starts.
 var scripts = []*store.Scripts{
-	customer.Scripts, device.Scripts, queue.Scripts, quota.Scripts, ratelimit.Scripts, realtime.Scripts, session.Scripts,
+	approver.Scripts, customer.Scripts, device.Scripts, queue.Scripts, quota.Scripts, ratelimit.Scripts, realtime.Scripts, session.Scripts, tenantpolicy.Scripts,
 }
 
 func storeConfigOf(cfg Config) store.Config {
@@ -179,10 +184,18 @@ func (g *Gateway) assemble() error {
 		return fmt.Errorf("reading FIELDGATE_SIGNING_KEY: %w", err)
 	}
 	g.receipts = signer
+	approvers := approver.Config{
+		Store: g.store, RelyingParty: relyingPartyOf(g.cfg), RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired,
+	}
+	g.passkeys, g.rosters = approver.NewPasskeys(approvers), approver.NewRosters(approvers)
+	g.policies = tenantpolicy.New(tenantpolicy.Config{
+		Store: g.store, RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired, Logger: g.log,
+	})
 	g.queue = queue.New(queue.Config{
-		Store: g.store, Policy: g.cfg.Policy, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
+		Store: g.store, Policy: g.cfg.Policy, Tenants: g.policies, Retention: g.cfg.Retention, Limits: g.cfg.Quotas,
 		RecordKey: []byte(g.cfg.RecordKey), RecordKeyRequired: g.cfg.RecordKeyRequired, Receipts: g.receipts,
-		Tracer: g.tracer, Registerer: g.registry, Logger: g.log,
+		Passkeys: g.passkeys,
+		Tracer:   g.tracer, Registerer: g.registry, Logger: g.log,
 	})
 	g.guard = newGuard(g.cfg.Limits)
 	g.quotas = quota.New(quota.Config{Store: g.store, Limits: g.cfg.Quotas, Logger: g.log})
@@ -282,7 +295,7 @@ func verifierConfigOf(cfg Config) customer.Config {
 func (g *Gateway) newHandler() error {
 	server, err := handlers.New(handlers.Config{
 		Devices: g.devices, Sessions: g.sessions, Queue: g.queue, Quotas: g.quotas, Health: g.health,
-		Hub: g.hub, Tickets: g.tickets, CutOffs: g.cutOffs, Verify: g.verifyToken, LimitTenant: g.limitTenant,
+		Hub: g.hub, Tickets: g.tickets, CutOffs: g.cutOffs, Policies: g.policies, Passkeys: g.passkeys, Rosters: g.rosters, Verify: g.verifyToken, LimitTenant: g.limitTenant,
 		WrongCode: g.guard.suspect, Tracer: g.tracer, Receipts: g.receipts,
 		Approvals: customer.ApprovalRules{Assurance: g.cfg.ApprovalAAL, Clients: g.cfg.AllowedClients},
 	})
@@ -331,7 +344,7 @@ func (g *Gateway) newServer() *http.Server {
 func (g *Gateway) console() api.Console {
 	return api.Console{
 		SupabaseURL: strings.TrimRight(g.cfg.SupabaseURL, "/"), SupabaseAnonKey: g.cfg.SupabaseAnonKey,
-		TokenLinks: g.cfg.Development,
+		TokenLinks: g.cfg.Development, PasskeyRelyingParty: relyingPartyOf(g.cfg).ID,
 	}
 }
 

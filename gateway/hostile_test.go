@@ -11,6 +11,7 @@ import (
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 	"github.com/fieldgate/fieldgate/gateway/gatewaytest"
+	"github.com/fieldgate/fieldgate/store"
 )
 
 // TestProgress_HostileReportsAreRefused sends reports with values out of bounds, over HTTP and over a socket.
@@ -103,7 +104,7 @@ func TestOutput_HostileReadsAreRefused(t *testing.T) {
 		"session and command of another tenant": read(other, f.session, running.ID, ""),
 		"command of another tenant":             read(other, stranger.session, running.ID, ""),
 		"session of another tenant":             read(viewer, stranger.session, running.ID, ""),
-		"command that does not exist":           read(viewer, f.session, running.ID[:len(running.ID)-1]+"0", ""),
+		"command that does not exist":           read(viewer, f.session, store.NewID(store.KindCommand, gatewaytest.PartitionOf(f.tenantID)), ""),
 	} {
 		require.Equal(t, http.StatusNotFound, response.Status, name)
 		require.NotContains(t, response.Body, "secret")

@@ -54,6 +54,7 @@ func observeStore(registry prometheus.Registerer) func(string, time.Duration, er
 var transitions = []string{
 	"proposed", "approved", "rejected", "claimed", "requeued", "released", "succeeded", "failed", "timed_out",
 	"cancel_requested", "cancelled", "expired", "result_conflict",
+	"vote", "vote_withdrawn", "break_glass", "break_glass_reviewed",
 }
 
 // countTransitions returns a function that counts the transitions of commands. It also counts

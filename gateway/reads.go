@@ -21,7 +21,7 @@ func readLimit(processors int) int { return min(max(processors/2, 2), 8) }
 // as dozens of other calls.
 var listOperations = map[string]bool{
 	"listDevices": true, "listSessions": true, "getSession": true, "listCommands": true, "listTenantCommands": true,
-	"listSessionEvents": true, "listApprovals": true, "listConnections": true, "listCutOffs": true,
+	"listSessionEvents": true, "listApprovals": true, "listConnections": true, "listCutOffs": true, "listPolicyVersions": true, "listPasskeys": true,
 }
 
 // maxLargeReads is the maximum number of concurrent large reads of a tenant on one instance. A large

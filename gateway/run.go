@@ -83,6 +83,7 @@ const commandsPerDevice = 20
 func (g *Gateway) reconcileConfig() store.ReconcileConfig {
 	return store.ReconcileConfig{
 		Every: g.cfg.ReconcileInterval, BatchSize: g.cfg.ReconcileDevices, Retention: g.cfg.Retention,
+		Begin: g.adoptRecords,
 		Tenant: func(ctx context.Context, tenant string) error {
 			return errors.Join(g.queue.ReconcileInbox(ctx, tenant), g.queue.ReconcileListed(ctx, tenant), g.quotas.ReconcileTenant(ctx, tenant))
 		},
@@ -108,6 +109,7 @@ func (g *Gateway) handleWake(w store.Wake) {
 	g.queue.HandleWake(w)
 	g.hub.HandleWake(w)
 	g.cutOffs.HandleWake(w)
+	g.policies.HandleWake(w)
 }
 
 // drain shuts the server down in the order that a load balancer expects: the readiness

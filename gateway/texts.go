@@ -42,7 +42,11 @@ func (c Config) texts() []text {
 		{"FIELDGATE_CODE_KEY", c.CodeKey, true},
 		{"FIELDGATE_APPROVAL_AAL", c.ApprovalAAL, false},
 		{"FIELDGATE_RECORD_KEY", c.RecordKey, true},
+		{"FIELDGATE_PASSKEY_RELYING_PARTY", c.PasskeyRelyingParty, false},
 		{"FIELDGATE_ENVIRONMENT", c.Environment, false},
+	}
+	for _, origin := range c.PasskeyOrigins {
+		texts = append(texts, text{"FIELDGATE_PASSKEY_ORIGINS", origin, false})
 	}
 	for _, origin := range c.AllowedOrigins {
 		texts = append(texts, text{"FIELDGATE_ALLOWED_ORIGINS", origin, false})

@@ -42,12 +42,15 @@ func (e ActorKind) Valid() bool {
 // Defines values for ApprovalStatus.
 const (
 	ApprovalStatusPending ApprovalStatus = "pending"
+	ApprovalStatusReview  ApprovalStatus = "review"
 )
 
 // Valid indicates whether the value is a known member of the ApprovalStatus enum.
 func (e ApprovalStatus) Valid() bool {
 	switch e {
 	case ApprovalStatusPending:
+		return true
+	case ApprovalStatusReview:
 		return true
 	default:
 		return false
@@ -195,6 +198,45 @@ func (e DeviceStatus) Valid() bool {
 	}
 }
 
+// Defines values for EvaluatedProposerKind.
+const (
+	EvaluatedProposerKindPerson  EvaluatedProposerKind = "person"
+	EvaluatedProposerKindProgram EvaluatedProposerKind = "program"
+)
+
+// Valid indicates whether the value is a known member of the EvaluatedProposerKind enum.
+func (e EvaluatedProposerKind) Valid() bool {
+	switch e {
+	case EvaluatedProposerKindPerson:
+		return true
+	case EvaluatedProposerKindProgram:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EvaluatedProposerRole.
+const (
+	EvaluatedProposerRoleAdmin    EvaluatedProposerRole = "admin"
+	EvaluatedProposerRoleApprover EvaluatedProposerRole = "approver"
+	EvaluatedProposerRoleOperator EvaluatedProposerRole = "operator"
+)
+
+// Valid indicates whether the value is a known member of the EvaluatedProposerRole enum.
+func (e EvaluatedProposerRole) Valid() bool {
+	switch e {
+	case EvaluatedProposerRoleAdmin:
+		return true
+	case EvaluatedProposerRoleApprover:
+		return true
+	case EvaluatedProposerRoleOperator:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -228,6 +270,252 @@ func (e HeartbeatStatus) Valid() bool {
 	case HeartbeatStatusError:
 		return true
 	case HeartbeatStatusOk:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyAttachment.
+const (
+	PasskeyAttachmentCrossPlatform PasskeyAttachment = "cross-platform"
+	PasskeyAttachmentPlatform      PasskeyAttachment = "platform"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyAttachment enum.
+func (e PasskeyAttachment) Valid() bool {
+	switch e {
+	case PasskeyAttachmentCrossPlatform:
+		return true
+	case PasskeyAttachmentPlatform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyKeyAlg.
+const (
+	PasskeyKeyAlgES256 PasskeyKeyAlg = "ES256"
+	PasskeyKeyAlgEdDSA PasskeyKeyAlg = "EdDSA"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyKeyAlg enum.
+func (e PasskeyKeyAlg) Valid() bool {
+	switch e {
+	case PasskeyKeyAlgES256:
+		return true
+	case PasskeyKeyAlgEdDSA:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyKeyCrv.
+const (
+	PasskeyKeyCrvEd25519 PasskeyKeyCrv = "Ed25519"
+	PasskeyKeyCrvP256    PasskeyKeyCrv = "P-256"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyKeyCrv enum.
+func (e PasskeyKeyCrv) Valid() bool {
+	switch e {
+	case PasskeyKeyCrvEd25519:
+		return true
+	case PasskeyKeyCrvP256:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyKeyKty.
+const (
+	PasskeyKeyKtyEC  PasskeyKeyKty = "EC"
+	PasskeyKeyKtyOKP PasskeyKeyKty = "OKP"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyKeyKty enum.
+func (e PasskeyKeyKty) Valid() bool {
+	switch e {
+	case PasskeyKeyKtyEC:
+		return true
+	case PasskeyKeyKtyOKP:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyOptionsAttestation.
+const (
+	PasskeyOptionsAttestationNone PasskeyOptionsAttestation = "none"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyOptionsAttestation enum.
+func (e PasskeyOptionsAttestation) Valid() bool {
+	switch e {
+	case PasskeyOptionsAttestationNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeySelectionResidentKey.
+const (
+	PasskeySelectionResidentKeyPreferred PasskeySelectionResidentKey = "preferred"
+)
+
+// Valid indicates whether the value is a known member of the PasskeySelectionResidentKey enum.
+func (e PasskeySelectionResidentKey) Valid() bool {
+	switch e {
+	case PasskeySelectionResidentKeyPreferred:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeySelectionUserVerification.
+const (
+	PasskeySelectionUserVerificationRequired PasskeySelectionUserVerification = "required"
+)
+
+// Valid indicates whether the value is a known member of the PasskeySelectionUserVerification enum.
+func (e PasskeySelectionUserVerification) Valid() bool {
+	switch e {
+	case PasskeySelectionUserVerificationRequired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasskeyType.
+const (
+	PasskeyTypePublicKey PasskeyType = "public-key"
+)
+
+// Valid indicates whether the value is a known member of the PasskeyType enum.
+func (e PasskeyType) Valid() bool {
+	switch e {
+	case PasskeyTypePublicKey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyAssurance.
+const (
+	PolicyAssuranceAal2    PolicyAssurance = "aal2"
+	PolicyAssurancePasskey PolicyAssurance = "passkey"
+)
+
+// Valid indicates whether the value is a known member of the PolicyAssurance enum.
+func (e PolicyAssurance) Valid() bool {
+	switch e {
+	case PolicyAssuranceAal2:
+		return true
+	case PolicyAssurancePasskey:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyEffect.
+const (
+	PolicyEffectAuto   PolicyEffect = "auto"
+	PolicyEffectDeny   PolicyEffect = "deny"
+	PolicyEffectReview PolicyEffect = "review"
+)
+
+// Valid indicates whether the value is a known member of the PolicyEffect enum.
+func (e PolicyEffect) Valid() bool {
+	switch e {
+	case PolicyEffectAuto:
+		return true
+	case PolicyEffectDeny:
+		return true
+	case PolicyEffectReview:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyEvaluationRoles.
+const (
+	PolicyEvaluationRolesAdmin    PolicyEvaluationRoles = "admin"
+	PolicyEvaluationRolesApprover PolicyEvaluationRoles = "approver"
+)
+
+// Valid indicates whether the value is a known member of the PolicyEvaluationRoles enum.
+func (e PolicyEvaluationRoles) Valid() bool {
+	switch e {
+	case PolicyEvaluationRolesAdmin:
+		return true
+	case PolicyEvaluationRolesApprover:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyRuleProposer.
+const (
+	PolicyRuleProposerPerson  PolicyRuleProposer = "person"
+	PolicyRuleProposerProgram PolicyRuleProposer = "program"
+)
+
+// Valid indicates whether the value is a known member of the PolicyRuleProposer enum.
+func (e PolicyRuleProposer) Valid() bool {
+	switch e {
+	case PolicyRuleProposerPerson:
+		return true
+	case PolicyRuleProposerProgram:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyRuleProposerRoles.
+const (
+	PolicyRuleProposerRolesAdmin    PolicyRuleProposerRoles = "admin"
+	PolicyRuleProposerRolesApprover PolicyRuleProposerRoles = "approver"
+	PolicyRuleProposerRolesOperator PolicyRuleProposerRoles = "operator"
+)
+
+// Valid indicates whether the value is a known member of the PolicyRuleProposerRoles enum.
+func (e PolicyRuleProposerRoles) Valid() bool {
+	switch e {
+	case PolicyRuleProposerRolesAdmin:
+		return true
+	case PolicyRuleProposerRolesApprover:
+		return true
+	case PolicyRuleProposerRolesOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyRuleRoles.
+const (
+	PolicyRuleRolesAdmin    PolicyRuleRoles = "admin"
+	PolicyRuleRolesApprover PolicyRuleRoles = "approver"
+)
+
+// Valid indicates whether the value is a known member of the PolicyRuleRoles enum.
+func (e PolicyRuleRoles) Valid() bool {
+	switch e {
+	case PolicyRuleRolesAdmin:
+		return true
+	case PolicyRuleRolesApprover:
 		return true
 	default:
 		return false
@@ -448,15 +736,17 @@ type ActorKind string
 // AnyID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type AnyID = string
 
-// Approval The decision on a command. It is made once and never changes.
+// Approval The decision on a command, and the votes. `decision`, `decidedBy` and `decidedAt` are those of
+// the vote that ended the wait. They are absent while a command that requires several approvals
+// waits for them.
 type Approval struct {
 	// DecidedAt The time of the decision.
-	DecidedAt fieldgate.Timestamp `json:"decidedAt"`
+	DecidedAt fieldgate.Timestamp `json:"decidedAt,omitempty,omitzero"`
 
 	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	DecidedBy string `json:"decidedBy"`
+	DecidedBy string `json:"decidedBy,omitempty,omitzero"`
 
 	// DecidedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
 	// a user for display. They are those of the user's token at the time of the act, and stay
@@ -465,16 +755,48 @@ type Approval struct {
 	DecidedByActor ActorDetails `json:"decidedByActor,omitempty,omitzero"`
 
 	// Decision The decision.
-	Decision Decision `json:"decision"`
+	Decision Decision `json:"decision,omitempty,omitzero"`
 
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Required The number of distinct users who must approve the command. The proposer is none of them if it is more than 1.
+	//
+	// Example: 2
+	Required int `json:"required,omitempty,omitzero"`
+
+	// Votes The votes, oldest first.
+	Votes []Vote `json:"votes,omitzero"`
 }
 
-// ApprovalStatus Which commands to list.
+// ApprovalStatus Which commands to list: those that are pending approval, or those that wait for the review of
+// a `breakGlass`.
 type ApprovalStatus string
+
+// Assertion A signature of a passkey, as receipts and rosters have it.
+type Assertion struct {
+	// AuthenticatorData What the authenticator states, in base64url.
+	//
+	// Example: SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+	AuthenticatorData string `json:"authenticatorData"`
+
+	// ClientDataJSON What the browser states, in base64url: the challenge and the origin of the page.
+	//
+	// Example: eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+	ClientDataJSON string `json:"clientDataJSON"`
+
+	// CredentialID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	CredentialID string `json:"credentialId"`
+
+	// Signature The signature, in base64url: ASN.1 for ES256, and 64 bytes for EdDSA.
+	//
+	// Example: MEUCIQDx
+	Signature string `json:"signature"`
+}
 
 // Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
 // a second factor. In a problem, the level that is required; only with `step_up_required`.
@@ -506,6 +828,58 @@ type AuthenticateDeviceRequest struct {
 	//
 	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
 	InstanceID string `json:"instanceId,omitempty,omitzero"`
+}
+
+// BreakGlass An admin has approved the command without the other users whom its rule requires. Present from
+// then on, whatever becomes of the command.
+type BreakGlass struct {
+	// At The time of the approval.
+	At fieldgate.Timestamp `json:"at"`
+
+	// By A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	By ActorDetails `json:"by"`
+
+	// Comment What the reviewer has found.
+	Comment string `json:"comment,omitempty,omitzero"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason"`
+
+	// ReviewedAt The time of the review. Absent before it.
+	ReviewedAt fieldgate.Timestamp `json:"reviewedAt,omitempty,omitzero"`
+
+	// ReviewedBy A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	ReviewedBy ActorDetails `json:"reviewedBy,omitempty,omitzero"`
+}
+
+// BreakGlassRequest Why an admin approves a command alone.
+type BreakGlassRequest struct {
+	// Assertion A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication.
+	Assertion *PasskeyAssertion `json:"assertion,omitempty"`
+
+	// Digest The `digest` of the command that the admin saw. If it differs, the command is not approved.
+	Digest string `json:"digest,omitempty,omitzero"`
+
+	// Reason The reason, in words, for readers of the timeline and for the reviewer.
+	//
+	// Example: the line stands still and no other approver is awake
+	Reason string `json:"reason"`
+}
+
+// BreakGlassReviewRequest What the reviewer has found.
+type BreakGlassReviewRequest struct {
+	// Comment What the reviewer has found.
+	//
+	// Example: the line stood still, and nobody else was awake
+	Comment string `json:"comment"`
 }
 
 // Build The build of the process.
@@ -656,10 +1030,12 @@ type ClaimedCommands struct {
 
 // Command A command for one device. What it asks of the device never changes after it is proposed.
 type Command struct {
-	// Approval The decision on a command. It is made once and never changes.
+	// Approval The decision on a command, and the votes. `decision`, `decidedBy` and `decidedAt` are those of
+	// the vote that ended the wait. They are absent while a command that requires several approvals
+	// waits for them.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
-	// ApproveBy The time until which the command can be approved. Absent if it requires no approval.
+	// ApproveBy The time until which the command can be approved, `deliverBy` at the latest. Absent if it requires no approval.
 	ApproveBy fieldgate.Timestamp `json:"approveBy,omitempty,omitzero"`
 
 	// Attempt The number of claims of the command. A released claim does not count.
@@ -670,6 +1046,10 @@ type Command struct {
 	// Attempts Each claim of the command, oldest first. Present only in the response to `getCommand`.
 	Attempts []CommandAttempt `json:"attempts,omitzero"`
 
+	// BreakGlass An admin has approved the command without the other users whom its rule requires. Present from
+	// then on, whatever becomes of the command.
+	BreakGlass BreakGlass `json:"breakGlass,omitempty,omitzero"`
+
 	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
@@ -679,7 +1059,7 @@ type Command struct {
 	// CreatedAt The time at which the command was proposed.
 	CreatedAt fieldgate.Timestamp `json:"createdAt"`
 
-	// DeliverBy The time until which the device can claim the command.
+	// DeliverBy The time until which the device can claim the command. It is never after the end of the session.
 	DeliverBy fieldgate.Timestamp `json:"deliverBy"`
 
 	// DeviceID The id of a device.
@@ -721,6 +1101,10 @@ type Command struct {
 	// ParametersOmitted True if a list omits the parameters because they have more than 4 KiB, otherwise
 	// absent. `parameters` is then `{}`; `GET` of the command returns them.
 	ParametersOmitted bool `json:"parametersOmitted,omitempty,omitzero"`
+
+	// Policy The rule that applied to the proposal, as the `statement` contains it. Absent for a command
+	// without one, and if a list omits its parameters.
+	Policy CommandPolicy `json:"policy,omitempty,omitzero"`
 
 	// Priority The priority of the command; 9 is the highest.
 	//
@@ -770,6 +1154,11 @@ type Command struct {
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
+
+	// SetAsideAt The time at which the gateway set the command aside, because its record cannot be read or was changed
+	// in the store. The device does not get it: cancel it, and propose it again. `approval` has no vote that
+	// no user has made. Absent otherwise, and after the end of the command.
+	SetAsideAt fieldgate.Timestamp `json:"setAsideAt,omitempty,omitzero"`
 
 	// Statement The complete description of the command, in base64url without padding: a JSON object that was
 	// encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
@@ -880,6 +1269,20 @@ type CommandOutput struct {
 //
 // Example: {"graceSeconds":10,"service":"telemetry"}
 type CommandParameters = json.RawMessage
+
+// CommandPolicy The rule that applied to the proposal, as the `statement` contains it. Absent for a command
+// without one, and if a list omits its parameters.
+type CommandPolicy struct {
+	// Rule The rule. Absent if none matched.
+	//
+	// Example: remediation.*
+	Rule string `json:"rule,omitempty,omitzero"`
+
+	// Version The version of the rules.
+	//
+	// Example: 1f2a3b4c5d6e
+	Version string `json:"version"`
+}
 
 // CommandResult The result that the device submitted. Absent before that.
 type CommandResult struct {
@@ -1054,6 +1457,19 @@ type CutOffRequest struct {
 	SessionID string `json:"sessionId,omitempty,omitzero"`
 }
 
+// DecidePolicyRequest A decision on the change that waits.
+type DecidePolicyRequest struct {
+	// Approved Whether the change is approved.
+	//
+	// Example: true
+	Approved bool `json:"approved"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version"`
+}
+
 // DecidedCommand The command with the decision on it.
 type DecidedCommand struct {
 	// Command A command for one device. What it asks of the device never changes after it is proposed.
@@ -1067,6 +1483,9 @@ type Decision string
 type DecisionRequest struct {
 	// Approved Whether the command may run.
 	Approved bool `json:"approved"`
+
+	// Assertion A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication.
+	Assertion *PasskeyAssertion `json:"assertion,omitempty"`
 
 	// CommandID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 	CommandID string `json:"commandId"`
@@ -1323,6 +1742,54 @@ type DevicePresence string
 // out of service. Values may be added; tolerate unknown ones.
 type DeviceStatus string
 
+// DeviceTrust What a device verifies receipts with.
+type DeviceTrust struct {
+	// Keys Public keys that verify receipts, as a JSON Web Key Set.
+	Keys SigningKeys `json:"keys"`
+
+	// Roster The versions of a roster, the oldest first.
+	Roster RosterChain `json:"roster"`
+}
+
+// EvaluatePolicyRequest A proposal that is not made.
+type EvaluatePolicyRequest struct {
+	// DeviceID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
+	DeviceID string `json:"deviceId"`
+
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
+	//
+	//
+	// Example: {"graceSeconds":10,"service":"telemetry"}
+	Parameters json.RawMessage `json:"parameters,omitempty,omitzero"`
+
+	// Proposer The user who would propose. Default of each field: that of the caller.
+	Proposer EvaluatedProposer `json:"proposer,omitempty,omitzero"`
+
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
+	//
+	//
+	// Example: service.restart
+	Type string `json:"type"`
+}
+
+// EvaluatedProposer The user who would propose. Default of each field: that of the caller.
+type EvaluatedProposer struct {
+	// Kind The kind of the proposer.
+	Kind EvaluatedProposerKind `json:"kind,omitempty,omitzero"`
+
+	// Role The role of the proposer.
+	Role EvaluatedProposerRole `json:"role,omitempty,omitzero"`
+}
+
+// EvaluatedProposerKind The kind of the proposer.
+type EvaluatedProposerKind string
+
+// EvaluatedProposerRole The role of the proposer.
+type EvaluatedProposerRole string
+
 // Event A change that was recorded.
 type Event struct {
 	// Actor The user or device that caused the event, or the gateway.
@@ -1380,7 +1847,9 @@ type Event struct {
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+	// `command.expired`, `command.result_conflict`, `command.vote`, `command.vote_withdrawn`,
+	// `command.break_glass`, `command.break_glass_reviewed`. Only sockets receive `user.cut_off`,
+	// `policy.changed`, `roster.changed`, `passkey.registered`, `passkey.deleted`, and
 	// `command.progress` of a running command. Values may be added;
 	// tolerate unknown ones.
 	//
@@ -1412,7 +1881,9 @@ type EventList struct {
 // `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 // `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 // `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-// `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+// `command.expired`, `command.result_conflict`, `command.vote`, `command.vote_withdrawn`,
+// `command.break_glass`, `command.break_glass_reviewed`. Only sockets receive `user.cut_off`,
+// `policy.changed`, `roster.changed`, `passkey.registered`, `passkey.deleted`, and
 // `command.progress` of a running command. Values may be added;
 // tolerate unknown ones.
 //
@@ -1644,6 +2115,598 @@ type OpenSessionRequest struct {
 	Type SessionType `json:"type"`
 }
 
+// Passkey A passkey of a user.
+type Passkey struct {
+	// CreatedAt The time of the registration.
+	CreatedAt fieldgate.Timestamp `json:"createdAt"`
+
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// LastUsedAt The time of the last approval that it has signed. Absent before the first.
+	LastUsedAt fieldgate.Timestamp `json:"lastUsedAt,omitempty,omitzero"`
+
+	// Name The name that the user has given.
+	//
+	// Example: Key ring
+	Name string `json:"name"`
+
+	// PublicKey The public key of a passkey as a JSON Web Key (RFC 7517), for P-256 (RFC 7518) or Ed25519 (RFC 8037).
+	PublicKey PasskeyKey `json:"publicKey"`
+}
+
+// PasskeyAssertion A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication.
+type PasskeyAssertion struct {
+	// AuthenticatorAttachment Whether the authenticator is part of the device of the user. The gateway does not read it.
+	AuthenticatorAttachment string `json:"authenticatorAttachment,omitempty,omitzero"`
+
+	// ClientExtensionResults Results of extensions. The gateway requests none, and does not read them.
+	//
+	// Example: {}
+	ClientExtensionResults json.RawMessage `json:"clientExtensionResults,omitempty,omitzero"`
+
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// RawID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	RawID string `json:"rawId"`
+
+	// Response The response of the authenticator.
+	Response PasskeyAssertionResponse `json:"response"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyAssertionResponse The response of the authenticator.
+type PasskeyAssertionResponse struct {
+	// AuthenticatorData What the authenticator states, in base64url.
+	//
+	// Example: SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+	AuthenticatorData string `json:"authenticatorData"`
+
+	// ClientDataJSON What the browser states, in base64url: the challenge and the origin of the page.
+	//
+	// Example: eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+	ClientDataJSON string `json:"clientDataJSON"`
+
+	// Signature The signature, in base64url: ASN.1 for ES256, and 64 bytes for EdDSA.
+	//
+	// Example: MEUCIQDx
+	Signature string `json:"signature"`
+
+	// UserHandle The id of the user, in base64url. The gateway does not read it.
+	//
+	// Example: ZTc1OGQyNDg4ODZlYjc2NA
+	UserHandle string `json:"userHandle,omitempty,omitzero"`
+}
+
+// PasskeyAttachment Whether the authenticator is part of the device of the user. The gateway does not read it.
+type PasskeyAttachment string
+
+// PasskeyAttestation The response of the authenticator. The gateway reads the first two members.
+type PasskeyAttestation struct {
+	// AttestationObject What the authenticator states about the new key, in base64url.
+	//
+	// Example: o2NmbXRkbm9uZQ
+	AttestationObject string `json:"attestationObject"`
+
+	// AuthenticatorData What the authenticator states, in base64url.
+	//
+	// Example: SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+	AuthenticatorData string `json:"authenticatorData,omitempty,omitzero"`
+
+	// ClientDataJSON What the browser states, in base64url: the challenge and the origin of the page.
+	//
+	// Example: eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+	ClientDataJSON string `json:"clientDataJSON"`
+
+	// PublicKey The public key, in base64url.
+	//
+	// Example: MFkwEwYHKoZIzj0CAQ
+	PublicKey string `json:"publicKey,omitempty,omitzero"`
+
+	// PublicKeyAlgorithm The algorithm of the key, by its number (COSE).
+	//
+	// Example: -7
+	PublicKeyAlgorithm int `json:"publicKeyAlgorithm,omitempty,omitzero"`
+
+	// Transports How the authenticator is reached.
+	Transports []string `json:"transports,omitempty,omitzero"`
+}
+
+// PasskeyAuthenticatorData What the authenticator states, in base64url.
+//
+// Example: SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+type PasskeyAuthenticatorData = string
+
+// PasskeyClientData What the browser states, in base64url: the challenge and the origin of the page.
+//
+// Example: eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+type PasskeyClientData = string
+
+// PasskeyDescriptor A passkey by its id.
+type PasskeyDescriptor struct {
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyExtensions Results of extensions. The gateway requests none, and does not read them.
+//
+// Example: {}
+type PasskeyExtensions = json.RawMessage
+
+// PasskeyID The id of a passkey, in base64url. Its authenticator has chosen it.
+//
+// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+type PasskeyID = string
+
+// PasskeyKey The public key of a passkey as a JSON Web Key (RFC 7517), for P-256 (RFC 7518) or Ed25519 (RFC 8037).
+type PasskeyKey struct {
+	// Alg The algorithm of its signatures.
+	Alg PasskeyKeyAlg `json:"alg"`
+
+	// Crv The curve of the key.
+	Crv PasskeyKeyCrv `json:"crv"`
+
+	// Kid The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	Kid string `json:"kid"`
+
+	// Kty The type of the key.
+	Kty PasskeyKeyKty `json:"kty"`
+
+	// X The public key, or the x coordinate of its point, in base64url.
+	X string `json:"x"`
+
+	// Y The y coordinate of the point of a P-256 key.
+	Y string `json:"y,omitempty,omitzero"`
+}
+
+// PasskeyKeyAlg The algorithm of its signatures.
+type PasskeyKeyAlg string
+
+// PasskeyKeyCrv The curve of the key.
+type PasskeyKeyCrv string
+
+// PasskeyKeyKty The type of the key.
+type PasskeyKeyKty string
+
+// PasskeyList A page of passkeys.
+type PasskeyList struct {
+	// Items The items of this page.
+	Items []Passkey `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Absent on the last page.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// PasskeyOptions The options of a new passkey, `PublicKeyCredentialCreationOptionsJSON` of Web Authentication.
+type PasskeyOptions struct {
+	// Attestation Always `none`.
+	Attestation PasskeyOptionsAttestation `json:"attestation"`
+
+	// AuthenticatorSelection What the authenticator must do.
+	AuthenticatorSelection PasskeySelection `json:"authenticatorSelection"`
+
+	// Challenge The challenge, in base64url.
+	//
+	// Example: hjgUMqvoZA2xUpF_cJVmjUvbNpAYkVB9KZWtmhsHk4M
+	Challenge string `json:"challenge"`
+
+	// ExcludeCredentials The passkeys of the user, of which no authenticator should have a second one.
+	ExcludeCredentials []PasskeyDescriptor `json:"excludeCredentials"`
+
+	// PubKeyCredParams The algorithms, in the order of preference.
+	PubKeyCredParams []PasskeyParameter `json:"pubKeyCredParams"`
+
+	// Rp For whom the passkey signs.
+	Rp PasskeyRelyingParty `json:"rp"`
+
+	// Timeout The time until the challenge expires, in milliseconds.
+	//
+	// Example: 300000
+	Timeout int `json:"timeout"`
+
+	// User The user, as authenticators show the user.
+	User PasskeyUser `json:"user"`
+}
+
+// PasskeyOptionsAttestation Always `none`.
+type PasskeyOptionsAttestation string
+
+// PasskeyParameter An algorithm of passkeys.
+type PasskeyParameter struct {
+	// Alg The algorithm by its number (COSE): -7 for ES256, -8 for EdDSA.
+	//
+	// Example: -7
+	Alg int `json:"alg"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyRegistration A new passkey, `RegistrationResponseJSON` of Web Authentication.
+type PasskeyRegistration struct {
+	// AuthenticatorAttachment Whether the authenticator is part of the device of the user. The gateway does not read it.
+	AuthenticatorAttachment string `json:"authenticatorAttachment,omitempty,omitzero"`
+
+	// ClientExtensionResults Results of extensions. The gateway requests none, and does not read them.
+	//
+	// Example: {}
+	ClientExtensionResults json.RawMessage `json:"clientExtensionResults,omitempty,omitzero"`
+
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// RawID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	RawID string `json:"rawId"`
+
+	// Response The response of the authenticator. The gateway reads the first two members.
+	Response PasskeyAttestation `json:"response"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyRelyingParty For whom the passkey signs.
+type PasskeyRelyingParty struct {
+	// ID The domain.
+	//
+	// Example: fleet.example.com
+	ID string `json:"id"`
+
+	// Name A name, for display.
+	//
+	// Example: fleet.example.com
+	Name string `json:"name"`
+}
+
+// PasskeySelection What the authenticator must do.
+type PasskeySelection struct {
+	// ResidentKey Always `preferred`.
+	ResidentKey PasskeySelectionResidentKey `json:"residentKey"`
+
+	// UserVerification Always `required`.
+	UserVerification PasskeySelectionUserVerification `json:"userVerification"`
+}
+
+// PasskeySelectionResidentKey Always `preferred`.
+type PasskeySelectionResidentKey string
+
+// PasskeySelectionUserVerification Always `required`.
+type PasskeySelectionUserVerification string
+
+// PasskeySignature The signature, in base64url: ASN.1 for ES256, and 64 bytes for EdDSA.
+//
+// Example: MEUCIQDx
+type PasskeySignature = string
+
+// PasskeyType Always `public-key`.
+type PasskeyType string
+
+// PasskeyUser The user, as authenticators show the user.
+type PasskeyUser struct {
+	// DisplayName The name of the user, or the e-mail address or the id.
+	//
+	// Example: Bob Ray
+	DisplayName string `json:"displayName"`
+
+	// ID Identifies the user, in base64url.
+	//
+	// Example: ZTc1OGQyNDg4ODZlYjc2NA
+	ID string `json:"id"`
+
+	// Name The e-mail address or the id of the user.
+	//
+	// Example: bob@example.com
+	Name string `json:"name"`
+}
+
+// Policy The policy of the tenant.
+type Policy struct {
+	// ApprovedAt The time at which another admin has approved the change.
+	ApprovedAt fieldgate.Timestamp `json:"approvedAt,omitempty,omitzero"`
+
+	// ApprovedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ApprovedBy string `json:"approvedBy,omitempty,omitzero"`
+
+	// ChangedAt The time of the last change.
+	ChangedAt fieldgate.Timestamp `json:"changedAt,omitempty,omitzero"`
+
+	// ChangedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ChangedBy string `json:"changedBy,omitempty,omitzero"`
+
+	// Floor The policy of the installation.
+	Floor PolicyFloor `json:"floor"`
+
+	// Pending A version of the policy.
+	Pending *PolicyVersion `json:"pending,omitempty"`
+
+	// Rules The rules, of which the first that matches applies.
+	Rules []PolicyRule `json:"rules"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version"`
+}
+
+// PolicyAssurance What each approval must have: `aal2` for a sign-in with a second factor or a passkey, or `passkey`
+// for the signature of a passkey.
+type PolicyAssurance string
+
+// PolicyDuration A duration, such as `30m` or `4h`, from one second to 720 hours.
+//
+// Example: 4h
+type PolicyDuration = string
+
+// PolicyEffect `auto` lets a command run without approval, `review` requires approvals, and `deny` refuses it.
+type PolicyEffect string
+
+// PolicyEvaluation What the policies of the installation and the tenant require of a command.
+type PolicyEvaluation struct {
+	// Approvals The number of users who must approve. Only with the effect `review`.
+	//
+	// Example: 2
+	Approvals int `json:"approvals,omitempty,omitzero"`
+
+	// Assurance What each approval must have: `aal2` for a sign-in with a second factor or a passkey, or `passkey`
+	// for the signature of a passkey.
+	Assurance string `json:"assurance,omitempty,omitzero"`
+
+	// BreakGlass Whether an admin may approve alone in an emergency.
+	//
+	// Example: false
+	BreakGlass bool `json:"breakGlass,omitempty,omitzero"`
+
+	// BreakGlassByProposer Whether the admin who approves alone may be the proposer.
+	//
+	// Example: false
+	BreakGlassByProposer bool `json:"breakGlassByProposer,omitempty,omitzero"`
+
+	// Effect `auto` lets a command run without approval, `review` requires approvals, and `deny` refuses it.
+	Effect string `json:"effect"`
+
+	// Reason Whether each approval needs a reason.
+	//
+	// Example: true
+	Reason bool `json:"reason,omitempty,omitzero"`
+
+	// Roles Roles that may approve. Each includes the higher ones. Default: approver.
+	Roles []PolicyEvaluationRoles `json:"roles,omitempty,omitzero"`
+
+	// Rule The rule that decides: its name, or the pattern of a rule of the floor. It is empty if no
+	// rule matches.
+	//
+	//
+	// Example: reboot in production
+	Rule string `json:"rule"`
+
+	// SignInAge A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	SignInAge string `json:"signInAge,omitempty,omitzero"`
+
+	// Version The version of the policy with the rule, or that of the floor.
+	//
+	// Example: 7
+	Version string `json:"version"`
+
+	// Why Which rules match and do not match, as sentences.
+	//
+	// Example: Rule "reboot in production" matches.
+	Why string `json:"why"`
+
+	// Within A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	Within string `json:"within,omitempty,omitzero"`
+}
+
+// PolicyEvaluationRoles A role.
+type PolicyEvaluationRoles string
+
+// PolicyFloor The policy of the installation.
+type PolicyFloor struct {
+	// Rules The setting `FIELDGATE_POLICY`.
+	//
+	// Example: diagnostic.*=auto,*=review(approvals=2)
+	Rules string `json:"rules"`
+
+	// Version Identifies the rules.
+	//
+	// Example: 3f1f4cbd2a51
+	Version string `json:"version"`
+}
+
+// PolicyRule A rule. It matches a command if all of its matchers do: `types`, `tags`, `proposer`,
+// `proposerRoles`, `when` and `window`. One that is absent matches every command. The other fields
+// are the conditions of an approval, which only a rule with the effect `review` may have.
+type PolicyRule struct {
+	// Approvals The number of distinct users who must approve. Default: 1.
+	//
+	// Example: 2
+	Approvals int `json:"approvals,omitempty,omitzero"`
+
+	// Assurance What each approval must have: `aal2` for a sign-in with a second factor or a passkey, or `passkey`
+	// for the signature of a passkey.
+	Assurance string `json:"assurance,omitempty,omitzero"`
+
+	// BreakGlass Whether an admin may approve alone in an emergency, with a reason.
+	//
+	// Example: false
+	BreakGlass bool `json:"breakGlass,omitempty,omitzero"`
+
+	// BreakGlassByProposer Whether the admin who approves alone may be the proposer. Only with `breakGlass`.
+	//
+	// Example: false
+	BreakGlassByProposer bool `json:"breakGlassByProposer,omitempty,omitzero"`
+
+	// Effect `auto` lets a command run without approval, `review` requires approvals, and `deny` refuses it.
+	Effect string `json:"effect"`
+
+	// Name The name of the rule, which no other rule of the policy has. Each of its characters can be seen.
+	//
+	// Example: reboot in production
+	Name string `json:"name"`
+
+	// Proposer The kind of the proposer. A `program` is an OAuth client that acts for its user.
+	Proposer PolicyRuleProposer `json:"proposer,omitempty,omitzero"`
+
+	// ProposerRoles Roles of which the proposer must have one. A higher role does not count.
+	ProposerRoles []PolicyRuleProposerRoles `json:"proposerRoles,omitempty,omitzero"`
+
+	// Reason Whether each approval needs a reason.
+	//
+	// Example: true
+	Reason bool `json:"reason,omitempty,omitzero"`
+
+	// Roles Roles that may approve. Each includes the higher ones. Default: approver.
+	Roles []PolicyRuleRoles `json:"roles,omitempty,omitzero"`
+
+	// SignInAge A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	SignInAge string `json:"signInAge,omitempty,omitzero"`
+
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
+	// digits, `.`, `_` and `-`.
+	//
+	//
+	// Example: {"line":"cooling","site":"leipzig"}
+	Tags Tags `json:"tags,omitempty,omitzero"`
+
+	// Types Patterns of types: a type, a prefix followed by `*`, or `*`.
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// When An expression in [CEL](https://cel.dev) that is a bool, over `parameters` and the `tags` of
+	// the device. If it fails, for example because the command lacks a parameter, the rule counts
+	// in both ways, and the stricter outcome applies.
+	//
+	//
+	// Example: has(parameters.delaySeconds) && parameters.delaySeconds > 600
+	When string `json:"when,omitempty,omitzero"`
+
+	// Window A time of the week. One that ends before it begins lasts until the next day. A command is judged
+	// at its proposal, at its approval and at its claim, each time by the time of the gateway.
+	Window *PolicyWindow `json:"window,omitempty"`
+
+	// Within A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	Within string `json:"within,omitempty,omitzero"`
+}
+
+// PolicyRuleProposer The kind of the proposer. A `program` is an OAuth client that acts for its user.
+type PolicyRuleProposer string
+
+// PolicyRuleProposerRoles A role.
+type PolicyRuleProposerRoles string
+
+// PolicyRuleRoles A role.
+type PolicyRuleRoles string
+
+// PolicyTime A time of the day. Default of both: the whole day.
+//
+// Example: 22:00
+type PolicyTime = string
+
+// PolicyVersion A version of the policy.
+type PolicyVersion struct {
+	// ApprovedAt The time at which another admin has approved the change.
+	ApprovedAt fieldgate.Timestamp `json:"approvedAt,omitempty,omitzero"`
+
+	// ApprovedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ApprovedBy string `json:"approvedBy,omitempty,omitzero"`
+
+	// ChangedAt The time of the change.
+	ChangedAt fieldgate.Timestamp `json:"changedAt,omitempty,omitzero"`
+
+	// ChangedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ChangedBy string `json:"changedBy,omitempty,omitzero"`
+
+	// Loosens The rules that may require less of some command than the version before.
+	Loosens []string `json:"loosens,omitempty,omitzero"`
+
+	// Rules The rules, of which the first that matches applies.
+	Rules []PolicyRule `json:"rules"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version"`
+}
+
+// PolicyVersionList A page of versions.
+type PolicyVersionList struct {
+	// Items The items of this page.
+	Items []PolicyVersion `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Absent on the last page.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// PolicyVersionNumber The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+//
+// Example: 7
+type PolicyVersionNumber = string
+
+// PolicyWindow A time of the week. One that ends before it begins lasts until the next day. A command is judged
+// at its proposal, at its approval and at its claim, each time by the time of the gateway.
+type PolicyWindow struct {
+	// Days The days on which the window begins: names and ranges of names. Default: every day.
+	//
+	// Example: Mon-Fri
+	Days string `json:"days,omitempty,omitzero"`
+
+	// From A time of the day. Default of both: the whole day.
+	//
+	// Example: 22:00
+	From string `json:"from,omitempty,omitzero"`
+
+	// To A time of the day. Default of both: the whole day.
+	//
+	// Example: 22:00
+	To string `json:"to,omitempty,omitzero"`
+
+	// Zone The name of a time zone in the IANA database, or `device` for that in the tag `timezone` of
+	// the device. A rule for a device without such a tag counts in both ways, and the stricter
+	// outcome applies. Default: UTC.
+	//
+	//
+	// Example: Europe/Berlin
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
 // Priority The priority of the command; 9 is the highest.
 //
 // Example: 5
@@ -1651,7 +2714,7 @@ type Priority = int
 
 // Problem The reason why a request was refused (RFC 9457).
 type Problem struct {
-	// Approval The decision on a command. It is made once and never changes.
+	// Approval The decision that ended the wait of a command.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
 	// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
@@ -1858,6 +2921,31 @@ type ReasonRequest struct {
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
+// RecordedDecision The decision that ended the wait of a command.
+type RecordedDecision struct {
+	// DecidedAt The time of the decision.
+	DecidedAt fieldgate.Timestamp `json:"decidedAt"`
+
+	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	DecidedBy string `json:"decidedBy"`
+
+	// DecidedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	DecidedByActor ActorDetails `json:"decidedByActor,omitempty,omitzero"`
+
+	// Decision The decision.
+	Decision Decision `json:"decision"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
 // RecordedResult The state of the command after its result.
 type RecordedResult struct {
 	// CommandID The id of a command.
@@ -1896,6 +2984,17 @@ type RegisterDeviceRequest struct {
 	//
 	// Example: {"firmwareVersion":"2.8.1","model":"PX-400","serialNumber":"PX4-001873"}
 	Metadata DeviceMetadata `json:"metadata,omitempty,omitzero"`
+}
+
+// RegisterPasskeyRequest A new passkey, and its name.
+type RegisterPasskeyRequest struct {
+	// Credential A new passkey, `RegistrationResponseJSON` of Web Authentication.
+	Credential PasskeyRegistration `json:"credential"`
+
+	// Name A name by which you recognize the passkey.
+	//
+	// Example: Key ring
+	Name string `json:"name"`
 }
 
 // RegisteredDevice The identity of a device. The secret is returned only once.
@@ -2025,6 +3124,28 @@ type ResultStatus string
 // Role A role. It includes the permissions of the roles before it. Values may be added.
 type Role string
 
+// RosterChain The versions of a roster, the oldest first.
+type RosterChain struct {
+	// Versions The versions.
+	Versions []RosterVersion `json:"versions"`
+}
+
+// RosterDocument The bytes of the document, in base64url.
+//
+// Example: eyJhcHByb3ZlcnMiOltdfQ
+type RosterDocument = string
+
+// RosterVersion A version of a roster.
+type RosterVersion struct {
+	// Document The bytes of the document, in base64url.
+	//
+	// Example: eyJhcHByb3ZlcnMiOltdfQ
+	Document string `json:"document"`
+
+	// Signatures The signatures of approvers of the version before, or of the first version.
+	Signatures []Assertion `json:"signatures"`
+}
+
 // ServiceStatus The state of a service, as this instance sees it.
 type ServiceStatus struct {
 	// Error The problem in general words, without addresses.
@@ -2131,6 +3252,28 @@ type SessionStatus string
 
 // SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
+
+// SetPolicyRequest A policy, and the version that it replaces.
+type SetPolicyRequest struct {
+	// Rules The rules, of which the first that matches applies.
+	Rules []PolicyRule `json:"rules"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// SetRosterRequest A version of a roster, and signatures of approvers.
+type SetRosterRequest struct {
+	// Document The bytes of the document, in base64url.
+	//
+	// Example: eyJhcHByb3ZlcnMiOltdfQ
+	Document string `json:"document"`
+
+	// Signatures The signatures.
+	Signatures []PasskeyAssertion `json:"signatures"`
+}
 
 // SignedReceipt What the gateway vouches for, signed: the statement of the command, and who has approved it. A JWS in
 // compact form; the [guide](/docs/guides/receipts) lists its members. Absent if the installation signs
@@ -2327,6 +3470,38 @@ type Version struct {
 	Version string `json:"version"`
 }
 
+// Vote What one user has decided on a command.
+type Vote struct {
+	// Aal An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Aal string `json:"aal,omitempty,omitzero"`
+
+	// At The time of the vote.
+	At fieldgate.Timestamp `json:"at"`
+
+	// Decision The decision.
+	Decision Decision `json:"decision"`
+
+	// Passkey The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	Passkey string `json:"passkey,omitempty,omitzero"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// User A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	User ActorDetails `json:"user"`
+}
+
 // CommandInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type CommandInPath = string
 
@@ -2348,6 +3523,11 @@ type Limit = int
 // OutputPosition defines model for OutputPosition.
 type OutputPosition = int
 
+// PasskeyInPath The id of a passkey, in base64url. Its authenticator has chosen it.
+//
+// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+type PasskeyInPath = string
+
 // SessionInPath An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 type SessionInPath = string
 
@@ -2356,7 +3536,7 @@ type UserInPath = string
 
 // ListApprovalsParams defines parameters for ListApprovals.
 type ListApprovalsParams struct {
-	// Status Which commands to list. The only value is `pending`.
+	// Status Which commands to list.
 	Status *ApprovalStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Limit The maximum number of items in a page.
@@ -2427,7 +3607,8 @@ type ListDevicesParams struct {
 	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Q Only devices whose name or `externalId` contains this text, ignoring case.
+	// Q Only devices of which a text contains this one, ignoring case. The texts are the name, `externalId`, the
+	// location, the model, the firmware, the id, the values of the metadata, and each tag as `key:value`.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
 	// Limit The maximum number of items in a page.
@@ -2449,6 +3630,24 @@ type IssueActivationCodeParams struct {
 	// IdempotencyKey A key of the caller's choice for this request, such as a UUID. It makes a repeated request
 	// safe. See "Repeating requests".
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListPasskeysParams defines parameters for ListPasskeys.
+type ListPasskeysParams struct {
+	// Limit The maximum number of items in a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListPolicyVersionsParams defines parameters for ListPolicyVersions.
+type ListPolicyVersionsParams struct {
+	// Limit The maximum number of items in a page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListSessionsParams defines parameters for ListSessions.
@@ -2556,6 +3755,21 @@ type RevokeDeviceLoginsJSONRequestBody = ReasonRequest
 // SuspendDeviceJSONRequestBody defines body for SuspendDevice for application/json ContentType.
 type SuspendDeviceJSONRequestBody = ReasonRequest
 
+// RegisterPasskeyJSONRequestBody defines body for RegisterPasskey for application/json ContentType.
+type RegisterPasskeyJSONRequestBody = RegisterPasskeyRequest
+
+// SetPolicyJSONRequestBody defines body for SetPolicy for application/json ContentType.
+type SetPolicyJSONRequestBody = SetPolicyRequest
+
+// DecidePolicyChangeJSONRequestBody defines body for DecidePolicyChange for application/json ContentType.
+type DecidePolicyChangeJSONRequestBody = DecidePolicyRequest
+
+// EvaluatePolicyJSONRequestBody defines body for EvaluatePolicy for application/json ContentType.
+type EvaluatePolicyJSONRequestBody = EvaluatePolicyRequest
+
+// SetRosterJSONRequestBody defines body for SetRoster for application/json ContentType.
+type SetRosterJSONRequestBody = SetRosterRequest
+
 // OpenSessionJSONRequestBody defines body for OpenSession for application/json ContentType.
 type OpenSessionJSONRequestBody = OpenSessionRequest
 
@@ -2568,11 +3782,20 @@ type CloseSessionJSONRequestBody = ReasonRequest
 // ProposeCommandJSONRequestBody defines body for ProposeCommand for application/json ContentType.
 type ProposeCommandJSONRequestBody = ProposeCommandRequest
 
+// BreakGlassJSONRequestBody defines body for BreakGlass for application/json ContentType.
+type BreakGlassJSONRequestBody = BreakGlassRequest
+
+// ReviewBreakGlassJSONRequestBody defines body for ReviewBreakGlass for application/json ContentType.
+type ReviewBreakGlassJSONRequestBody = BreakGlassReviewRequest
+
 // CancelCommandJSONRequestBody defines body for CancelCommand for application/json ContentType.
 type CancelCommandJSONRequestBody = ReasonRequest
 
 // RetryCommandJSONRequestBody defines body for RetryCommand for application/json ContentType.
 type RetryCommandJSONRequestBody = ReasonRequest
+
+// WithdrawVoteJSONRequestBody defines body for WithdrawVote for application/json ContentType.
+type WithdrawVoteJSONRequestBody = ReasonRequest
 
 // CutOffJSONRequestBody defines body for CutOff for application/json ContentType.
 type CutOffJSONRequestBody = CutOffRequest
@@ -2749,6 +3972,39 @@ type ServerInterface interface {
 	// GetMe Describe the caller
 	// (GET /api/v1/customer/me)
 	GetMe(w http.ResponseWriter, r *http.Request)
+	// ListPasskeys List your passkeys
+	// (GET /api/v1/customer/passkeys)
+	ListPasskeys(w http.ResponseWriter, r *http.Request, params ListPasskeysParams)
+	// RegisterPasskey Register a passkey
+	// (POST /api/v1/customer/passkeys)
+	RegisterPasskey(w http.ResponseWriter, r *http.Request)
+	// CreatePasskeyOptions Get the options of a new passkey
+	// (POST /api/v1/customer/passkeys/options)
+	CreatePasskeyOptions(w http.ResponseWriter, r *http.Request)
+	// DeletePasskey Delete a passkey
+	// (DELETE /api/v1/customer/passkeys/{passkeyId})
+	DeletePasskey(w http.ResponseWriter, r *http.Request, passkeyID PasskeyInPath)
+	// GetPolicy Read the policy
+	// (GET /api/v1/customer/policy)
+	GetPolicy(w http.ResponseWriter, r *http.Request)
+	// SetPolicy Change the policy
+	// (PUT /api/v1/customer/policy)
+	SetPolicy(w http.ResponseWriter, r *http.Request)
+	// DecidePolicyChange Approve or reject a change of the policy
+	// (POST /api/v1/customer/policy/decide)
+	DecidePolicyChange(w http.ResponseWriter, r *http.Request)
+	// EvaluatePolicy Evaluate the policy
+	// (POST /api/v1/customer/policy/evaluate)
+	EvaluatePolicy(w http.ResponseWriter, r *http.Request)
+	// ListPolicyVersions List the versions of the policy
+	// (GET /api/v1/customer/policy/versions)
+	ListPolicyVersions(w http.ResponseWriter, r *http.Request, params ListPolicyVersionsParams)
+	// GetRoster Read the roster
+	// (GET /api/v1/customer/roster)
+	GetRoster(w http.ResponseWriter, r *http.Request)
+	// SetRoster Add a version of the roster
+	// (PUT /api/v1/customer/roster)
+	SetRoster(w http.ResponseWriter, r *http.Request)
 	// ListSessions List sessions
 	// (GET /api/v1/customer/sessions)
 	ListSessions(w http.ResponseWriter, r *http.Request, params ListSessionsParams)
@@ -2773,6 +4029,12 @@ type ServerInterface interface {
 	// GetCommand Get a command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId})
 	GetCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
+	// BreakGlass Approve a command alone in an emergency
+	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass)
+	BreakGlass(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
+	// ReviewBreakGlass Review a command that an admin has approved alone
+	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review)
+	ReviewBreakGlass(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
 	// CancelCommand Cancel a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 	CancelCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
@@ -2785,6 +4047,9 @@ type ServerInterface interface {
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams)
+	// WithdrawVote Withdraw your approval of a command
+	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw)
+	WithdrawVote(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath)
 	// ListSessionEvents Get the timeline of a session
 	// (GET /api/v1/customer/sessions/{sessionId}/events)
 	ListSessionEvents(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, params ListSessionEventsParams)
@@ -2833,6 +4098,9 @@ type ServerInterface interface {
 	// RegisterDevice Exchange an activation code for a device secret
 	// (POST /api/v1/device/register)
 	RegisterDevice(w http.ResponseWriter, r *http.Request, params RegisterDeviceParams)
+	// GetDeviceTrust Get what receipts are verified with
+	// (GET /api/v1/device/trust)
+	GetDeviceTrust(w http.ResponseWriter, r *http.Request)
 	// OpenDeviceSocket Open a device socket
 	// (GET /api/v1/device/ws)
 	OpenDeviceSocket(w http.ResponseWriter, r *http.Request)
@@ -2953,6 +4221,72 @@ func (_ Unimplemented) GetMe(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListPasskeys List your passkeys
+// (GET /api/v1/customer/passkeys)
+func (_ Unimplemented) ListPasskeys(w http.ResponseWriter, r *http.Request, params ListPasskeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RegisterPasskey Register a passkey
+// (POST /api/v1/customer/passkeys)
+func (_ Unimplemented) RegisterPasskey(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePasskeyOptions Get the options of a new passkey
+// (POST /api/v1/customer/passkeys/options)
+func (_ Unimplemented) CreatePasskeyOptions(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeletePasskey Delete a passkey
+// (DELETE /api/v1/customer/passkeys/{passkeyId})
+func (_ Unimplemented) DeletePasskey(w http.ResponseWriter, r *http.Request, passkeyID PasskeyInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPolicy Read the policy
+// (GET /api/v1/customer/policy)
+func (_ Unimplemented) GetPolicy(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetPolicy Change the policy
+// (PUT /api/v1/customer/policy)
+func (_ Unimplemented) SetPolicy(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DecidePolicyChange Approve or reject a change of the policy
+// (POST /api/v1/customer/policy/decide)
+func (_ Unimplemented) DecidePolicyChange(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EvaluatePolicy Evaluate the policy
+// (POST /api/v1/customer/policy/evaluate)
+func (_ Unimplemented) EvaluatePolicy(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPolicyVersions List the versions of the policy
+// (GET /api/v1/customer/policy/versions)
+func (_ Unimplemented) ListPolicyVersions(w http.ResponseWriter, r *http.Request, params ListPolicyVersionsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetRoster Read the roster
+// (GET /api/v1/customer/roster)
+func (_ Unimplemented) GetRoster(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetRoster Add a version of the roster
+// (PUT /api/v1/customer/roster)
+func (_ Unimplemented) SetRoster(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListSessions List sessions
 // (GET /api/v1/customer/sessions)
 func (_ Unimplemented) ListSessions(w http.ResponseWriter, r *http.Request, params ListSessionsParams) {
@@ -3001,6 +4335,18 @@ func (_ Unimplemented) GetCommand(w http.ResponseWriter, r *http.Request, sessio
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// BreakGlass Approve a command alone in an emergency
+// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass)
+func (_ Unimplemented) BreakGlass(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReviewBreakGlass Review a command that an admin has approved alone
+// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review)
+func (_ Unimplemented) ReviewBreakGlass(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CancelCommand Cancel a command
 // (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 func (_ Unimplemented) CancelCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
@@ -3022,6 +4368,12 @@ func (_ Unimplemented) GetReceipt(w http.ResponseWriter, r *http.Request, sessio
 // RetryCommand Retry a command that has ended
 // (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 func (_ Unimplemented) RetryCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath, params RetryCommandParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// WithdrawVote Withdraw your approval of a command
+// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw)
+func (_ Unimplemented) WithdrawVote(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3118,6 +4470,12 @@ func (_ Unimplemented) SendHeartbeat(w http.ResponseWriter, r *http.Request) {
 // RegisterDevice Exchange an activation code for a device secret
 // (POST /api/v1/device/register)
 func (_ Unimplemented) RegisterDevice(w http.ResponseWriter, r *http.Request, params RegisterDeviceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetDeviceTrust Get what receipts are verified with
+// (GET /api/v1/device/trust)
+func (_ Unimplemented) GetDeviceTrust(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3867,6 +5225,236 @@ func (siw *ServerInterfaceWrapper) GetMe(w http.ResponseWriter, r *http.Request)
 	handler.ServeHTTP(w, r)
 }
 
+// ListPasskeys operation middleware
+func (siw *ServerInterfaceWrapper) ListPasskeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPasskeysParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPasskeys(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RegisterPasskey operation middleware
+func (siw *ServerInterfaceWrapper) RegisterPasskey(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RegisterPasskey(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePasskeyOptions operation middleware
+func (siw *ServerInterfaceWrapper) CreatePasskeyOptions(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePasskeyOptions(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePasskey operation middleware
+func (siw *ServerInterfaceWrapper) DeletePasskey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "passkeyId" -------------
+	var passkeyID PasskeyInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "passkeyId", chi.URLParam(r, "passkeyId"), &passkeyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "passkeyId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePasskey(w, r, passkeyID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPolicy operation middleware
+func (siw *ServerInterfaceWrapper) GetPolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPolicy(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPolicy operation middleware
+func (siw *ServerInterfaceWrapper) SetPolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPolicy(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DecidePolicyChange operation middleware
+func (siw *ServerInterfaceWrapper) DecidePolicyChange(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DecidePolicyChange(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EvaluatePolicy operation middleware
+func (siw *ServerInterfaceWrapper) EvaluatePolicy(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EvaluatePolicy(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPolicyVersions operation middleware
+func (siw *ServerInterfaceWrapper) ListPolicyVersions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPolicyVersionsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPolicyVersions(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRoster operation middleware
+func (siw *ServerInterfaceWrapper) GetRoster(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRoster(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetRoster operation middleware
+func (siw *ServerInterfaceWrapper) SetRoster(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetRoster(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSessions operation middleware
 func (siw *ServerInterfaceWrapper) ListSessions(w http.ResponseWriter, r *http.Request) {
 
@@ -4211,6 +5799,76 @@ func (siw *ServerInterfaceWrapper) GetCommand(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// BreakGlass operation middleware
+func (siw *ServerInterfaceWrapper) BreakGlass(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sessionId" -------------
+	var sessionID SessionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sessionId", chi.URLParam(r, "sessionId"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BreakGlass(w, r, sessionID, commandID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReviewBreakGlass operation middleware
+func (siw *ServerInterfaceWrapper) ReviewBreakGlass(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sessionId" -------------
+	var sessionID SessionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sessionId", chi.URLParam(r, "sessionId"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReviewBreakGlass(w, r, sessionID, commandID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CancelCommand operation middleware
 func (siw *ServerInterfaceWrapper) CancelCommand(w http.ResponseWriter, r *http.Request) {
 
@@ -4382,6 +6040,41 @@ func (siw *ServerInterfaceWrapper) RetryCommand(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RetryCommand(w, r, sessionID, commandID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WithdrawVote operation middleware
+func (siw *ServerInterfaceWrapper) WithdrawVote(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sessionId" -------------
+	var sessionID SessionInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sessionId", chi.URLParam(r, "sessionId"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sessionId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "commandId" -------------
+	var commandID CommandInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "commandId", chi.URLParam(r, "commandId"), &commandID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "commandId", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WithdrawVote(w, r, sessionID, commandID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4814,6 +6507,20 @@ func (siw *ServerInterfaceWrapper) RegisterDevice(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// GetDeviceTrust operation middleware
+func (siw *ServerInterfaceWrapper) GetDeviceTrust(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDeviceTrust(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // OpenDeviceSocket operation middleware
 func (siw *ServerInterfaceWrapper) OpenDeviceSocket(w http.ResponseWriter, r *http.Request) {
 
@@ -5035,6 +6742,39 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/me", wrapper.GetMe)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/passkeys", wrapper.ListPasskeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/passkeys", wrapper.RegisterPasskey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/api/v1/customer/passkeys/{passkeyId}", wrapper.DeletePasskey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/passkeys/options", wrapper.CreatePasskeyOptions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/policy", wrapper.GetPolicy)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/api/v1/customer/policy", wrapper.SetPolicy)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/policy/decide", wrapper.DecidePolicyChange)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/policy/evaluate", wrapper.EvaluatePolicy)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/policy/versions", wrapper.ListPolicyVersions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/customer/roster", wrapper.GetRoster)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/api/v1/customer/roster", wrapper.SetRoster)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/sessions", wrapper.ListSessions)
 	})
 	r.Group(func(r chi.Router) {
@@ -5059,6 +6799,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}", wrapper.GetCommand)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass", wrapper.BreakGlass)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review", wrapper.ReviewBreakGlass)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", wrapper.CancelCommand)
 	})
 	r.Group(func(r chi.Router) {
@@ -5069,6 +6815,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", wrapper.RetryCommand)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw", wrapper.WithdrawVote)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/customer/sessions/{sessionId}/events", wrapper.ListSessionEvents)
@@ -5117,6 +6866,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/device/register", wrapper.RegisterDevice)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/device/trust", wrapper.GetDeviceTrust)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/device/ws", wrapper.OpenDeviceSocket)
@@ -5517,6 +7269,261 @@ func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) e
 	return err
 }
 
+type ListPasskeysRequestObject struct {
+	Params ListPasskeysParams
+}
+
+type ListPasskeysResponseObject interface {
+	VisitListPasskeysResponse(w http.ResponseWriter) error
+}
+
+type ListPasskeys200JSONResponse PasskeyList
+
+func (response ListPasskeys200JSONResponse) VisitListPasskeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterPasskeyRequestObject struct {
+	Body *RegisterPasskeyJSONRequestBody
+}
+
+type RegisterPasskeyResponseObject interface {
+	VisitRegisterPasskeyResponse(w http.ResponseWriter) error
+}
+
+type RegisterPasskey201ResponseHeaders struct {
+	Location string
+}
+
+type RegisterPasskey201JSONResponse struct {
+	Body    Passkey
+	Headers RegisterPasskey201ResponseHeaders
+}
+
+func (response RegisterPasskey201JSONResponse) VisitRegisterPasskeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasskeyOptionsRequestObject struct {
+}
+
+type CreatePasskeyOptionsResponseObject interface {
+	VisitCreatePasskeyOptionsResponse(w http.ResponseWriter) error
+}
+
+type CreatePasskeyOptions200JSONResponse PasskeyOptions
+
+func (response CreatePasskeyOptions200JSONResponse) VisitCreatePasskeyOptionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePasskeyRequestObject struct {
+	PasskeyID PasskeyInPath `json:"passkeyId"`
+}
+
+type DeletePasskeyResponseObject interface {
+	VisitDeletePasskeyResponse(w http.ResponseWriter) error
+}
+
+type DeletePasskey204Response struct {
+}
+
+func (response DeletePasskey204Response) VisitDeletePasskeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetPolicyRequestObject struct {
+}
+
+type GetPolicyResponseObject interface {
+	VisitGetPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetPolicy200JSONResponse Policy
+
+func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPolicyRequestObject struct {
+	Body *SetPolicyJSONRequestBody
+}
+
+type SetPolicyResponseObject interface {
+	VisitSetPolicyResponse(w http.ResponseWriter) error
+}
+
+type SetPolicy200JSONResponse Policy
+
+func (response SetPolicy200JSONResponse) VisitSetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPolicy202JSONResponse Policy
+
+func (response SetPolicy202JSONResponse) VisitSetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecidePolicyChangeRequestObject struct {
+	Body *DecidePolicyChangeJSONRequestBody
+}
+
+type DecidePolicyChangeResponseObject interface {
+	VisitDecidePolicyChangeResponse(w http.ResponseWriter) error
+}
+
+type DecidePolicyChange200JSONResponse Policy
+
+func (response DecidePolicyChange200JSONResponse) VisitDecidePolicyChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EvaluatePolicyRequestObject struct {
+	Body *EvaluatePolicyJSONRequestBody
+}
+
+type EvaluatePolicyResponseObject interface {
+	VisitEvaluatePolicyResponse(w http.ResponseWriter) error
+}
+
+type EvaluatePolicy200JSONResponse PolicyEvaluation
+
+func (response EvaluatePolicy200JSONResponse) VisitEvaluatePolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPolicyVersionsRequestObject struct {
+	Params ListPolicyVersionsParams
+}
+
+type ListPolicyVersionsResponseObject interface {
+	VisitListPolicyVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListPolicyVersions200JSONResponse PolicyVersionList
+
+func (response ListPolicyVersions200JSONResponse) VisitListPolicyVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRosterRequestObject struct {
+}
+
+type GetRosterResponseObject interface {
+	VisitGetRosterResponse(w http.ResponseWriter) error
+}
+
+type GetRoster200JSONResponse RosterChain
+
+func (response GetRoster200JSONResponse) VisitGetRosterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRosterRequestObject struct {
+	Body *SetRosterJSONRequestBody
+}
+
+type SetRosterResponseObject interface {
+	VisitSetRosterResponse(w http.ResponseWriter) error
+}
+
+type SetRoster200JSONResponse RosterChain
+
+func (response SetRoster200JSONResponse) VisitSetRosterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessionsRequestObject struct {
 	Params ListSessionsParams
 }
@@ -5716,6 +7723,54 @@ func (response GetCommand200JSONResponse) VisitGetCommandResponse(w http.Respons
 	return err
 }
 
+type BreakGlassRequestObject struct {
+	SessionID SessionInPath `json:"sessionId"`
+	CommandID CommandInPath `json:"commandId"`
+	Body      *BreakGlassJSONRequestBody
+}
+
+type BreakGlassResponseObject interface {
+	VisitBreakGlassResponse(w http.ResponseWriter) error
+}
+
+type BreakGlass200JSONResponse DecidedCommand
+
+func (response BreakGlass200JSONResponse) VisitBreakGlassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReviewBreakGlassRequestObject struct {
+	SessionID SessionInPath `json:"sessionId"`
+	CommandID CommandInPath `json:"commandId"`
+	Body      *ReviewBreakGlassJSONRequestBody
+}
+
+type ReviewBreakGlassResponseObject interface {
+	VisitReviewBreakGlassResponse(w http.ResponseWriter) error
+}
+
+type ReviewBreakGlass200JSONResponse DecidedCommand
+
+func (response ReviewBreakGlass200JSONResponse) VisitReviewBreakGlassResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelCommandRequestObject struct {
 	SessionID SessionInPath `json:"sessionId"`
 	CommandID CommandInPath `json:"commandId"`
@@ -5822,6 +7877,30 @@ func (response RetryCommand201JSONResponse) VisitRetryCommandResponse(w http.Res
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawVoteRequestObject struct {
+	SessionID SessionInPath `json:"sessionId"`
+	CommandID CommandInPath `json:"commandId"`
+	Body      *WithdrawVoteJSONRequestBody
+}
+
+type WithdrawVoteResponseObject interface {
+	VisitWithdrawVoteResponse(w http.ResponseWriter) error
+}
+
+type WithdrawVote200JSONResponse DecidedCommand
+
+func (response WithdrawVote200JSONResponse) VisitWithdrawVoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6173,6 +8252,27 @@ func (response RegisterDevice201JSONResponse) VisitRegisterDeviceResponse(w http
 	return err
 }
 
+type GetDeviceTrustRequestObject struct {
+}
+
+type GetDeviceTrustResponseObject interface {
+	VisitGetDeviceTrustResponse(w http.ResponseWriter) error
+}
+
+type GetDeviceTrust200JSONResponse DeviceTrust
+
+func (response GetDeviceTrust200JSONResponse) VisitGetDeviceTrustResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type OpenDeviceSocketRequestObject struct {
 }
 
@@ -6310,6 +8410,39 @@ type StrictServerInterface interface {
 	// GetMe Describe the caller
 	// (GET /api/v1/customer/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// ListPasskeys List your passkeys
+	// (GET /api/v1/customer/passkeys)
+	ListPasskeys(ctx context.Context, request ListPasskeysRequestObject) (ListPasskeysResponseObject, error)
+	// RegisterPasskey Register a passkey
+	// (POST /api/v1/customer/passkeys)
+	RegisterPasskey(ctx context.Context, request RegisterPasskeyRequestObject) (RegisterPasskeyResponseObject, error)
+	// CreatePasskeyOptions Get the options of a new passkey
+	// (POST /api/v1/customer/passkeys/options)
+	CreatePasskeyOptions(ctx context.Context, request CreatePasskeyOptionsRequestObject) (CreatePasskeyOptionsResponseObject, error)
+	// DeletePasskey Delete a passkey
+	// (DELETE /api/v1/customer/passkeys/{passkeyId})
+	DeletePasskey(ctx context.Context, request DeletePasskeyRequestObject) (DeletePasskeyResponseObject, error)
+	// GetPolicy Read the policy
+	// (GET /api/v1/customer/policy)
+	GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error)
+	// SetPolicy Change the policy
+	// (PUT /api/v1/customer/policy)
+	SetPolicy(ctx context.Context, request SetPolicyRequestObject) (SetPolicyResponseObject, error)
+	// DecidePolicyChange Approve or reject a change of the policy
+	// (POST /api/v1/customer/policy/decide)
+	DecidePolicyChange(ctx context.Context, request DecidePolicyChangeRequestObject) (DecidePolicyChangeResponseObject, error)
+	// EvaluatePolicy Evaluate the policy
+	// (POST /api/v1/customer/policy/evaluate)
+	EvaluatePolicy(ctx context.Context, request EvaluatePolicyRequestObject) (EvaluatePolicyResponseObject, error)
+	// ListPolicyVersions List the versions of the policy
+	// (GET /api/v1/customer/policy/versions)
+	ListPolicyVersions(ctx context.Context, request ListPolicyVersionsRequestObject) (ListPolicyVersionsResponseObject, error)
+	// GetRoster Read the roster
+	// (GET /api/v1/customer/roster)
+	GetRoster(ctx context.Context, request GetRosterRequestObject) (GetRosterResponseObject, error)
+	// SetRoster Add a version of the roster
+	// (PUT /api/v1/customer/roster)
+	SetRoster(ctx context.Context, request SetRosterRequestObject) (SetRosterResponseObject, error)
 	// ListSessions List sessions
 	// (GET /api/v1/customer/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -6334,6 +8467,12 @@ type StrictServerInterface interface {
 	// GetCommand Get a command
 	// (GET /api/v1/customer/sessions/{sessionId}/commands/{commandId})
 	GetCommand(ctx context.Context, request GetCommandRequestObject) (GetCommandResponseObject, error)
+	// BreakGlass Approve a command alone in an emergency
+	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass)
+	BreakGlass(ctx context.Context, request BreakGlassRequestObject) (BreakGlassResponseObject, error)
+	// ReviewBreakGlass Review a command that an admin has approved alone
+	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review)
+	ReviewBreakGlass(ctx context.Context, request ReviewBreakGlassRequestObject) (ReviewBreakGlassResponseObject, error)
 	// CancelCommand Cancel a command
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel)
 	CancelCommand(ctx context.Context, request CancelCommandRequestObject) (CancelCommandResponseObject, error)
@@ -6346,6 +8485,9 @@ type StrictServerInterface interface {
 	// RetryCommand Retry a command that has ended
 	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry)
 	RetryCommand(ctx context.Context, request RetryCommandRequestObject) (RetryCommandResponseObject, error)
+	// WithdrawVote Withdraw your approval of a command
+	// (POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw)
+	WithdrawVote(ctx context.Context, request WithdrawVoteRequestObject) (WithdrawVoteResponseObject, error)
 	// ListSessionEvents Get the timeline of a session
 	// (GET /api/v1/customer/sessions/{sessionId}/events)
 	ListSessionEvents(ctx context.Context, request ListSessionEventsRequestObject) (ListSessionEventsResponseObject, error)
@@ -6394,6 +8536,9 @@ type StrictServerInterface interface {
 	// RegisterDevice Exchange an activation code for a device secret
 	// (POST /api/v1/device/register)
 	RegisterDevice(ctx context.Context, request RegisterDeviceRequestObject) (RegisterDeviceResponseObject, error)
+	// GetDeviceTrust Get what receipts are verified with
+	// (GET /api/v1/device/trust)
+	GetDeviceTrust(ctx context.Context, request GetDeviceTrustRequestObject) (GetDeviceTrustResponseObject, error)
 	// OpenDeviceSocket Open a device socket
 	// (GET /api/v1/device/ws)
 	OpenDeviceSocket(ctx context.Context, request OpenDeviceSocketRequestObject) (OpenDeviceSocketResponseObject, error)
@@ -6937,6 +9082,311 @@ func (sh *strictHandler) GetMe(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// ListPasskeys operation middleware
+func (sh *strictHandler) ListPasskeys(w http.ResponseWriter, r *http.Request, params ListPasskeysParams) {
+	var request ListPasskeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPasskeys(ctx, request.(ListPasskeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPasskeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPasskeysResponseObject); ok {
+		if err := validResponse.VisitListPasskeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RegisterPasskey operation middleware
+func (sh *strictHandler) RegisterPasskey(w http.ResponseWriter, r *http.Request) {
+	var request RegisterPasskeyRequestObject
+
+	var body RegisterPasskeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterPasskey(ctx, request.(RegisterPasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterPasskey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RegisterPasskeyResponseObject); ok {
+		if err := validResponse.VisitRegisterPasskeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreatePasskeyOptions operation middleware
+func (sh *strictHandler) CreatePasskeyOptions(w http.ResponseWriter, r *http.Request) {
+	var request CreatePasskeyOptionsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePasskeyOptions(ctx, request.(CreatePasskeyOptionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePasskeyOptions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreatePasskeyOptionsResponseObject); ok {
+		if err := validResponse.VisitCreatePasskeyOptionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePasskey operation middleware
+func (sh *strictHandler) DeletePasskey(w http.ResponseWriter, r *http.Request, passkeyID PasskeyInPath) {
+	var request DeletePasskeyRequestObject
+
+	request.PasskeyID = passkeyID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePasskey(ctx, request.(DeletePasskeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePasskey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePasskeyResponseObject); ok {
+		if err := validResponse.VisitDeletePasskeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPolicy operation middleware
+func (sh *strictHandler) GetPolicy(w http.ResponseWriter, r *http.Request) {
+	var request GetPolicyRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPolicy(ctx, request.(GetPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPolicyResponseObject); ok {
+		if err := validResponse.VisitGetPolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetPolicy operation middleware
+func (sh *strictHandler) SetPolicy(w http.ResponseWriter, r *http.Request) {
+	var request SetPolicyRequestObject
+
+	var body SetPolicyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPolicy(ctx, request.(SetPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetPolicyResponseObject); ok {
+		if err := validResponse.VisitSetPolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DecidePolicyChange operation middleware
+func (sh *strictHandler) DecidePolicyChange(w http.ResponseWriter, r *http.Request) {
+	var request DecidePolicyChangeRequestObject
+
+	var body DecidePolicyChangeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DecidePolicyChange(ctx, request.(DecidePolicyChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecidePolicyChange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DecidePolicyChangeResponseObject); ok {
+		if err := validResponse.VisitDecidePolicyChangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EvaluatePolicy operation middleware
+func (sh *strictHandler) EvaluatePolicy(w http.ResponseWriter, r *http.Request) {
+	var request EvaluatePolicyRequestObject
+
+	var body EvaluatePolicyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EvaluatePolicy(ctx, request.(EvaluatePolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EvaluatePolicy")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EvaluatePolicyResponseObject); ok {
+		if err := validResponse.VisitEvaluatePolicyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPolicyVersions operation middleware
+func (sh *strictHandler) ListPolicyVersions(w http.ResponseWriter, r *http.Request, params ListPolicyVersionsParams) {
+	var request ListPolicyVersionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPolicyVersions(ctx, request.(ListPolicyVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPolicyVersions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPolicyVersionsResponseObject); ok {
+		if err := validResponse.VisitListPolicyVersionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRoster operation middleware
+func (sh *strictHandler) GetRoster(w http.ResponseWriter, r *http.Request) {
+	var request GetRosterRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRoster(ctx, request.(GetRosterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRoster")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRosterResponseObject); ok {
+		if err := validResponse.VisitGetRosterResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetRoster operation middleware
+func (sh *strictHandler) SetRoster(w http.ResponseWriter, r *http.Request) {
+	var request SetRosterRequestObject
+
+	var body SetRosterJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetRoster(ctx, request.(SetRosterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetRoster")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetRosterResponseObject); ok {
+		if err := validResponse.VisitSetRosterResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListSessions operation middleware
 func (sh *strictHandler) ListSessions(w http.ResponseWriter, r *http.Request, params ListSessionsParams) {
 	var request ListSessionsRequestObject
@@ -7179,6 +9629,74 @@ func (sh *strictHandler) GetCommand(w http.ResponseWriter, r *http.Request, sess
 	}
 }
 
+// BreakGlass operation middleware
+func (sh *strictHandler) BreakGlass(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	var request BreakGlassRequestObject
+
+	request.SessionID = sessionID
+	request.CommandID = commandID
+
+	var body BreakGlassJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.BreakGlass(ctx, request.(BreakGlassRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BreakGlass")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(BreakGlassResponseObject); ok {
+		if err := validResponse.VisitBreakGlassResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReviewBreakGlass operation middleware
+func (sh *strictHandler) ReviewBreakGlass(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	var request ReviewBreakGlassRequestObject
+
+	request.SessionID = sessionID
+	request.CommandID = commandID
+
+	var body ReviewBreakGlassJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReviewBreakGlass(ctx, request.(ReviewBreakGlassRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReviewBreakGlass")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReviewBreakGlassResponseObject); ok {
+		if err := validResponse.VisitReviewBreakGlassResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CancelCommand operation middleware
 func (sh *strictHandler) CancelCommand(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
 	var request CancelCommandRequestObject
@@ -7302,6 +9820,43 @@ func (sh *strictHandler) RetryCommand(w http.ResponseWriter, r *http.Request, se
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RetryCommandResponseObject); ok {
 		if err := validResponse.VisitRetryCommandResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WithdrawVote operation middleware
+func (sh *strictHandler) WithdrawVote(w http.ResponseWriter, r *http.Request, sessionID SessionInPath, commandID CommandInPath) {
+	var request WithdrawVoteRequestObject
+
+	request.SessionID = sessionID
+	request.CommandID = commandID
+
+	var body WithdrawVoteJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawVote(ctx, request.(WithdrawVoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawVote")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(WithdrawVoteResponseObject); ok {
+		if err := validResponse.VisitWithdrawVoteResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -7783,6 +10338,30 @@ func (sh *strictHandler) RegisterDevice(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RegisterDeviceResponseObject); ok {
 		if err := validResponse.VisitRegisterDeviceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDeviceTrust operation middleware
+func (sh *strictHandler) GetDeviceTrust(w http.ResponseWriter, r *http.Request) {
+	var request GetDeviceTrustRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeviceTrust(ctx, request.(GetDeviceTrustRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeviceTrust")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDeviceTrustResponseObject); ok {
+		if err := validResponse.VisitGetDeviceTrustResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -28,8 +28,8 @@ func (s *Server) ProposeCommand(ctx context.Context, r generated.ProposeCommandR
 func proposalFrom(ctx context.Context, r generated.ProposeCommandRequestObject) queue.Proposal {
 	p := queue.Proposal{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), Traceparent: request.SampledTraceparent(ctx), SessionID: r.SessionID,
-		ByProgram: userPrincipal(ctx).IsProgram(),
-		Type:      r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
+		ByProgram: userPrincipal(ctx).IsProgram(), Role: userPrincipal(ctx).Role.String(),
+		Type: r.Body.Type, Parameters: r.Body.Parameters, Priority: defaultPriority, Reason: r.Body.Reason,
 		MaxAttempts: r.Body.MaxAttempts, DeliverWithin: seconds(r.Body.DeliverWithinSeconds),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -123,7 +123,7 @@ func (s *Server) RetryCommand(ctx context.Context, r generated.RetryCommandReque
 func retryFrom(ctx context.Context, r generated.RetryCommandRequestObject) queue.Retry {
 	return queue.Retry{
 		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), Traceparent: request.SampledTraceparent(ctx),
-		ByProgram: userPrincipal(ctx).IsProgram(),
+		ByProgram: userPrincipal(ctx).IsProgram(), Role: userPrincipal(ctx).Role.String(),
 		SessionID: r.SessionID, CommandID: r.CommandID, Reason: reasonFrom(r.Body),
 		IdempotencyKey: value(r.Params.IdempotencyKey),
 	}
@@ -151,12 +151,9 @@ func (s *Server) DecideCommand(ctx context.Context, r generated.DecideCommandReq
 }
 
 func decisionFrom(ctx context.Context, r generated.DecideCommandRequestObject) queue.Decision {
-	return queue.Decision{
-		Tenant: userPrincipal(ctx).Tenant, UserID: userPrincipal(ctx).UserID, Names: callerNames(ctx), RequestID: request.ID(ctx), SoleUser: userPrincipal(ctx).SoleUser,
-		AuthSessionID: userPrincipal(ctx).SessionID, EarliestCutOff: userPrincipal(ctx).EarliestCutOff(),
-		SessionID: r.SessionID, CommandID: r.Body.CommandID,
-		Approved: r.Body.Approved, Reason: r.Body.Reason, Digest: r.Body.Digest,
-	}
+	d := callersDecision(ctx, r.SessionID, r.Body.CommandID)
+	d.Approved, d.Reason, d.Digest, d.Passkey = r.Body.Approved, r.Body.Reason, r.Body.Digest, assertionFrom(r.Body.Assertion)
+	return d
 }
 
 func decidedCommandOf(c queue.Command) generated.DecidedCommand {
@@ -166,14 +163,20 @@ func decidedCommandOf(c queue.Command) generated.DecidedCommand {
 // ListApprovals lists the commands that wait for approval, oldest first.
 func (s *Server) ListApprovals(ctx context.Context, r generated.ListApprovalsRequestObject) (generated.ListApprovalsResponseObject, error) {
 	p := userPrincipal(ctx)
-	list, next, err := s.queue.Pending(ctx, p.Tenant, pageFrom(r.Params.Limit, r.Params.Cursor))
+	caller := s.approvals.Check(p)
+	read, refused := s.queue.Pending, func(c queue.Command) error { return cmp.Or(caller, s.queue.CheckApproval(ctx, c, signInOf(p))) }
+	if value(r.Params.Status) == generated.ApprovalStatusReview {
+		read, refused = s.queue.Unreviewed, func(queue.Command) error { return errOnlyReview }
+	}
+	list, next, err := read(ctx, p.Tenant, pageFrom(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	caller := s.approvals.Check(p)
-	refused := func(c queue.Command) error { return cmp.Or(caller, s.queue.CheckPolicy(c.Type)) }
 	return generated.ListApprovals200JSONResponse(approvalListOf(list, next, p, refused)), nil
 }
+
+// errOnlyReview is why no user may decide on a command of the list of reviews.
+var errOnlyReview = fieldgate.Refuse(fieldgate.CodeAlreadyDecided, "This command waits for the review of its approval, and for no decision.")
 
 // approvalListOf converts the list of approvals for p. refused returns the error with which an
 // approval by p is refused for another reason than role and proposer, or nil.
@@ -189,10 +192,12 @@ func pendingCommandOf(c queue.Command, p customer.Principal, refused error) gene
 	switch {
 	case !p.Role.Allows(customer.Approver):
 		may, pending.WhyNot = false, "Your role does not allow decisions: ask an approver."
-	case c.UserID == p.UserID && !p.SoleUser:
+	case c.UserID == p.UserID && (!p.SoleUser || c.Required > 1):
 		may, pending.WhyNot = false, "You proposed this command: another user must approve it."
 	case refused != nil:
 		may, pending.WhyNot = false, fieldgate.DetailOf(refused)
+	case hasVoteOf(c, p.UserID):
+		may, pending.WhyNot = false, "You have approved this command: another user must approve it too."
 	}
 	pending.MayDecide = &may
 	return pending
@@ -238,9 +243,10 @@ func commandOf(c queue.Command) generated.Command {
 		Priority: c.Priority, Status: generated.CommandStatus(c.Status), Attempt: c.Attempt, MaxAttempts: c.MaxAttempts,
 		Digest: c.Digest, Statement: encodedStatement(c), ProposedBy: c.UserID, ProposedByActor: userDetailsOf(c.UserID, c.Names), RequestID: c.RequestID, Traceparent: c.Traceparent, Reason: c.Reason, RetryOf: c.RetryOf,
 		CreatedAt: fieldgate.At(c.CreatedAt), ApproveBy: fieldgate.At(c.ApproveBy), DeliverBy: fieldgate.At(c.DeliverBy),
-		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt),
+		ClaimedAt: fieldgate.At(c.ClaimedAt), VisibleUntil: fieldgate.At(c.VisibleUntil), FinishedAt: fieldgate.At(c.FinishedAt), SetAsideAt: fieldgate.At(c.SetAsideAt),
 		CancelRequested: c.CancelRequested, Late: c.Late,
-		Approval: approvalOf(c.Approval), Attempts: convert(c.Attempts, attemptOf), Result: resultOf(c.Result),
+		Policy: commandPolicyOf(c), BreakGlass: breakGlassOf(c.BreakGlass),
+		Approval: commandApprovalOf(c), Attempts: convert(c.Attempts, attemptOf), Result: resultOf(c.Result),
 		ResultConflict:    resultConflictOf(c.OtherResult),
 		ParametersOmitted: c.ParametersOmitted, ResultOmitted: c.ResultOmitted,
 	}

@@ -15,15 +15,19 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/api/request"
+	"github.com/fieldgate/fieldgate/approver"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
+	"github.com/fieldgate/fieldgate/passkey"
+	"github.com/fieldgate/fieldgate/policy"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/realtime"
 	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tenantpolicy"
 )
 
 // response is a test case for one generated type. The samples are values of that type, converted
@@ -81,6 +85,9 @@ func commandResponses() []response {
 		{[]any{generated.GetCommandOutput200JSONResponse(outputOf(filled[queue.Output]()))}, nil},
 		{[]any{generated.CancelCommand200JSONResponse(commandOf(c))}, onlyApprovals},
 		{[]any{generated.DecideCommand200JSONResponse(decidedCommandOf(c))}, within("Command", onlyApprovals)},
+		{[]any{generated.WithdrawVote200JSONResponse(decidedCommandOf(c))}, within("Command", onlyApprovals)},
+		{[]any{generated.BreakGlass200JSONResponse(decidedCommandOf(c))}, within("Command", onlyApprovals)},
+		{[]any{generated.ReviewBreakGlass200JSONResponse(decidedCommandOf(c))}, within("Command", onlyApprovals)},
 		{[]any{approvals(approver), approvals(proposer), approvals(viewer)}, nil},
 	}
 }
@@ -115,11 +122,29 @@ func sessionResponses() []response {
 		{[]any{ticketResponse(filled[customer.Ticket]())}, nil},
 		{[]any{generated.ListConnections200JSONResponse(connectionListOf(connections, "next"))}, nil},
 		{[]any{generated.ListCutOffs200JSONResponse(cutOffListOf(filled[[]customer.CutOff](), "next"))}, nil},
+		{[]any{generated.CreatePasskeyOptions200JSONResponse(passkeyOptionsOf(filled[approver.Options](), filled[customer.Principal]()))}, nil},
+		{[]any{registeredPasskeyResponse(filled[approver.Passkey]())}, nil},
+		{[]any{generated.ListPasskeys200JSONResponse(passkeyListOf(filled[[]approver.Passkey](), "next"))}, nil},
+		{[]any{generated.GetRoster200JSONResponse(rosterOf(filled[[]passkey.Version]()))}, nil},
+		{[]any{generated.SetRoster200JSONResponse(rosterOf(filled[[]passkey.Version]()))}, nil},
+		{[]any{generated.GetPolicy200JSONResponse(policyOf(filled[tenantpolicy.State](), queue.DefaultPolicy))}, nil},
+		{[]any{generated.SetPolicy200JSONResponse(policyOf(filled[tenantpolicy.State](), queue.DefaultPolicy))}, nil},
+		{[]any{generated.SetPolicy202JSONResponse(policyOf(filled[tenantpolicy.State](), queue.DefaultPolicy))}, nil},
+		{[]any{generated.DecidePolicyChange200JSONResponse(policyOf(filled[tenantpolicy.State](), queue.DefaultPolicy))}, nil},
+		{[]any{generated.ListPolicyVersions200JSONResponse(policyVersionListOf(filled[[]tenantpolicy.Version](), "next"))}, nil},
+		{[]any{generated.EvaluatePolicy200JSONResponse(PolicyEvaluationRecord(reviewed(filled[queue.Evaluated]())))}, nil},
 	}
+}
+
+// reviewed returns an evaluation with the effect that has conditions.
+func reviewed(e queue.Evaluated) queue.Evaluated {
+	e.Effect = policy.Review
+	return e
 }
 
 func workResponses() []response {
 	return []response{
+		{[]any{deviceTrustResponse(filled[[]receipt.PublicKey](), filled[[]passkey.Version]())}, nil},
 		{[]any{generated.ClaimCommands200JSONResponse(claimedCommandsOf(filled[[]queue.Lease]()))}, nil},
 		{[]any{generated.ExtendCommand200JSONResponse(leaseOf("id", filled[queue.Extension]()))}, nil},
 		{[]any{generated.ReportProgress200JSONResponse(progressReplyOf("id", filled[queue.Reported]()))}, nil},
@@ -210,7 +235,16 @@ func customerRequests() []requestCase {
 			leavesEmpty("RetryOf", "Queue.Retry sets it"),
 		converted(func(ctx context.Context, r generated.CancelCommandRequestObject) any { return cancelFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.RetryCommandRequestObject) any { return retryFrom(ctx, r) }),
-		converted(func(ctx context.Context, r generated.DecideCommandRequestObject) any { return decisionFrom(ctx, r) }),
+		exceptUnread("Body.Assertion", converted(func(ctx context.Context, r generated.DecideCommandRequestObject) any { return decisionFrom(ctx, r) }).
+			leavesEmpty("SignIn.Passkey", byQueue)),
+		converted(func(ctx context.Context, r generated.WithdrawVoteRequestObject) any { return withdrawalFrom(ctx, r) }).
+			leavesEmpty("SignIn.Passkey", byQueue).leavesEmpty("Passkey", "only an approval has it").
+			leavesEmpty("Approved", "only a decision has it").leavesEmpty("Digest", "only a decision has it"),
+		exceptUnread("Body.Assertion", converted(func(ctx context.Context, r generated.BreakGlassRequestObject) any { return emergencyFrom(ctx, r) }).
+			leavesEmpty("Approved", "only a decision has it").leavesEmpty("SignIn.Passkey", byQueue)),
+		converted(func(ctx context.Context, r generated.ReviewBreakGlassRequestObject) any { return reviewFrom(ctx, r) }).
+			leavesEmpty("SignIn.Passkey", byQueue).leavesEmpty("Passkey", "only an approval has it").
+			leavesEmpty("Approved", "only a decision has it").leavesEmpty("Digest", "only a decision has it"),
 		converted(func(ctx context.Context, r generated.ProvisionDeviceRequestObject) any {
 			return provisioningFrom(ctx, r)
 		}),
@@ -235,8 +269,43 @@ func customerRequests() []requestCase {
 		converted(func(ctx context.Context, r generated.CloseSessionRequestObject) any { return closeSessionFrom(ctx, r) }),
 		converted(func(ctx context.Context, r generated.CutOffRequestObject) any { return cutOffFrom(ctx, r) }).
 			leavesEmpty("Operator", "only the operator's command sets it"),
+		exceptUnread("Body.Credential", converted(func(ctx context.Context, r generated.RegisterPasskeyRequestObject) any {
+			return []any{approverOf(ctx), r.Body.Name, passkeyRegistrationFrom(r.Body.Credential)}
+		})).except("Body.Credential.Response.AuthenticatorData", inAttestation).except("Body.Credential.Response.PublicKey", inAttestation).
+			except("Body.Credential.Response.PublicKeyAlgorithm", inAttestation).except("Body.Credential.Response.Transports[]", "a hint for browsers"),
+		exceptUnread("Body.Signatures[]", converted(func(ctx context.Context, r generated.SetRosterRequestObject) any {
+			return []any{approverOf(ctx), rosterVersionFrom(*r.Body)}
+		})),
+		converted(func(ctx context.Context, r generated.SetPolicyRequestObject) any {
+			return []any{authorOf(ctx), documentFrom(r), r.Body.Version}
+		}).leavesEmpty("[].Operator", "only the operator's command sets it"),
+		converted(func(ctx context.Context, r generated.DecidePolicyChangeRequestObject) any {
+			return []any{authorOf(ctx), r.Body.Version, r.Body.Approved}
+		}).leavesEmpty("[].Operator", "only the operator's command sets it"),
+		converted(func(ctx context.Context, r generated.EvaluatePolicyRequestObject) any {
+			return evaluationFrom(ctx, r, map[string]string{"env": "prod"})
+		}).except("Body.DeviceID", "the handler reads the tags of the device"),
 		converted(func(ctx context.Context, r generated.IssueTicketRequestObject) any { return ticketOriginFrom(ctx, r) }),
 	}
+}
+
+// These are reasons of exceptions.
+const (
+	byQueue       = "the queue sets it when it has verified the assertion"
+	inAttestation = "is in the attestation object, which is verified"
+)
+
+// exceptUnread excepts what the gateway does not read of a credential at a path.
+func exceptUnread(path string, c requestCase) requestCase {
+	for member, reason := range map[string]string{
+		"RawID": "the same as id", "Type": "has one value", "AuthenticatorAttachment": "a hint for browsers",
+		"ClientExtensionResults": "no extensions are requested", "Response.UserHandle": "the caller is authenticated",
+	} {
+		if _, found := c.byField[path+"."+member]; found {
+			c = c.except(path+"."+member, reason)
+		}
+	}
+	return c
 }
 
 func deviceRequests() []requestCase {
@@ -300,6 +369,12 @@ func listRequests() []requestCase {
 		converted(func(_ context.Context, r generated.ListCutOffsRequestObject) any {
 			return pageFrom(r.Params.Limit, r.Params.Cursor)
 		}),
+		converted(func(_ context.Context, r generated.ListPasskeysRequestObject) any {
+			return pageFrom(r.Params.Limit, r.Params.Cursor)
+		}),
+		converted(func(_ context.Context, r generated.ListPolicyVersionsRequestObject) any {
+			return pageFrom(r.Params.Limit, r.Params.Cursor)
+		}),
 		converted(func(_ context.Context, r generated.ListApprovalsRequestObject) any {
 			return pageFrom(r.Params.Limit, r.Params.Cursor)
 		}).except("Params.Status", "the contract has one value only"),
@@ -316,7 +391,11 @@ func (c requestCase) except(path, reason string) requestCase {
 }
 
 func (c requestCase) leavesEmpty(path, reason string) requestCase {
-	c.empty = map[string]string{path: reason}
+	c.empty = maps.Clone(c.empty)
+	if c.empty == nil {
+		c.empty = map[string]string{}
+	}
+	c.empty[path] = reason
 	return c
 }
 

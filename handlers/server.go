@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/fieldgate/fieldgate/approver"
 	"github.com/fieldgate/fieldgate/customer"
 	"github.com/fieldgate/fieldgate/device"
 	"github.com/fieldgate/fieldgate/generated"
@@ -19,6 +20,7 @@ import (
 	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/session"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tenantpolicy"
 	"github.com/fieldgate/fieldgate/tracing"
 )
 
@@ -32,6 +34,9 @@ type Config struct {
 	Hub      *realtime.Hub
 	Tickets  *customer.Tickets
 	CutOffs  *customer.CutOffs
+	Policies *tenantpolicy.Policies
+	Passkeys *approver.Passkeys
+	Rosters  *approver.Rosters
 
 	// Verify verifies the token with which a client renews its socket.
 	Verify func(ctx context.Context, token string) (customer.Principal, error)
@@ -65,6 +70,9 @@ type Server struct {
 	hub      *realtime.Hub
 	tickets  *customer.Tickets
 	cutOffs  *customer.CutOffs
+	policies *tenantpolicy.Policies
+	passkeys *approver.Passkeys
+	rosters  *approver.Rosters
 	verify   func(ctx context.Context, token string) (customer.Principal, error)
 	frames   frames
 
@@ -91,7 +99,8 @@ func New(cfg Config) (*Server, error) {
 	}
 	return &Server{
 		devices: cfg.Devices, sessions: cfg.Sessions, queue: cfg.Queue, quotas: cfg.Quotas, health: cfg.Health,
-		hub: cfg.Hub, tickets: cfg.Tickets, cutOffs: cfg.CutOffs, verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
+		hub: cfg.Hub, tickets: cfg.Tickets, cutOffs: cfg.CutOffs, policies: cfg.Policies, passkeys: cfg.Passkeys, rosters: cfg.Rosters,
+		verify: cfg.Verify, frames: frames, limitTenant: cfg.LimitTenant,
 		wrongCode: cfg.WrongCode, approvals: cfg.Approvals, tracer: cfg.Tracer, receipts: cfg.Receipts,
 	}, nil
 }

@@ -1,106 +1,85 @@
 package queue
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fieldgate/fieldgate/recordkey"
 )
 
-// recordKey authenticates the records of commands: what was proposed, and what was approved.
-// An attacker who changes a record in the store cannot compute its new MAC without the key. If the
-// MAC is not required, the attacker can remove it instead.
-type recordKey struct {
-	key      []byte
-	id       string // begins the MACs of this key, so that those of another key are recognized
-	required bool   // a record without a MAC of this key is refused
-}
-
-// newRecordKey returns the key that is derived from a secret.
-func newRecordKey(secret []byte, required bool) recordKey {
-	derive := func(purpose string) []byte {
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte("records of commands\x00" + purpose))
-		return mac.Sum(nil)
-	}
-	return recordKey{key: derive("key"), id: hex.EncodeToString(derive("id")[:4]), required: required}
-}
-
-// mac returns the MAC of parts. Each part is preceded by its length, so that no other list of
-// parts has the same MAC.
-func (k recordKey) mac(parts ...string) string {
-	mac := hmac.New(sha256.New, k.key)
-	for _, part := range parts {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		mac.Write(size[:])
-		mac.Write([]byte(part))
-	}
-	return k.id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
-}
-
-var (
-	// errChanged means that a record is not the one that was proposed or approved.
-	errChanged = errors.New("the record was changed after the command was proposed or approved")
-
-	// errOtherKey means that a record has no MAC, or one of another key. An earlier release has
-	// written it, or an instance whose key differs.
-	errOtherKey = errors.New("the record has no MAC of this key")
-
-	// errUnproven is returned instead of errOtherKey if the MAC is required.
-	errUnproven = fmt.Errorf("%w, or it has no MAC of the required key", errChanged)
-)
-
-// check returns nil if stored is the MAC of parts. If it is a MAC of another key, check returns
-// errOtherKey, or errUnproven if the MAC is required. In every other case it returns errChanged.
-func (k recordKey) check(stored string, parts ...string) error {
-	id, _, _ := strings.Cut(stored, ".")
-	switch {
-	case id != k.id && !k.required:
-		return errOtherKey
-	case id != k.id:
-		return errUnproven
-	case hmac.Equal([]byte(stored), []byte(k.mac(parts...))):
-		return nil
-	}
-	return errChanged
-}
+// recordKind is the kind of the records of commands: what was proposed, and what was approved.
+const recordKind = "records of commands"
 
 // proposed returns the parts of a record that the proposal has set and that never change. The
 // body is covered as it is stored, because texts that differ may have the same canonical form.
 func (r record) proposed(s state, reviewed bool) []string {
-	return []string{
+	parts := []string{
 		"proposal", r.tenant, r.deviceID, r.id, s.Session, s.Proposer, strconv.FormatBool(reviewed),
 		strconv.Itoa(s.Priority), strconv.Itoa(s.Max), strconv.FormatInt(s.DeliverBy, 10), s.Digest, r.body,
 	}
+	if s.Required > 1 {
+		parts = append(parts, strconv.Itoa(s.Required))
+	}
+	return parts
 }
+
+// These are the decisions that a MAC covers.
+const (
+	decisionApproved   = "approved"
+	decisionRejected   = "rejected"
+	decisionBreakGlass = "break_glass" // an approval that does not need those of other users
+)
 
 // decided returns the parts of a record that a decision has set. The digest stands for what was
-// decided on.
-func (r record) decided(digest, decision, actor string) []string {
-	return []string{"decision", r.tenant, r.deviceID, r.id, digest, decision, actor}
+// decided on. The number of parts tells which of the evidence they have.
+func (r record) decided(digest, decision, actor string, shown evidence) []string {
+	parts := []string{"decision", r.tenant, r.deviceID, r.id, digest, decision, actor}
+	isKnown := shown.roles != "" || shown.age != 0
+	if isKnown || shown.assurance != "" || shown.assertion != "" {
+		parts = append(parts, shown.assurance)
+	}
+	if isKnown || shown.assertion != "" {
+		parts = append(parts, shown.assertion)
+	}
+	if isKnown {
+		parts = append(parts, shown.roles, strconv.FormatInt(shown.age, 10), shown.reason)
+	}
+	return parts
 }
 
-// verifyProposal returns errChanged if the record is not the one that was proposed. If the record
+// evidence returns how the approver has proved an approval.
+func (a approvalState) evidence() evidence {
+	return evidence{assurance: a.AAL, assertion: a.Passkey, roles: a.Roles, age: a.Age, reason: a.Reason}
+}
+
+// covered returns the decision that the MAC of a covers.
+func (a approvalState) covered() string {
+	switch {
+	case a.Glass:
+		return decisionBreakGlass
+	case a.Decision == "":
+		return decisionApproved
+	}
+	return a.Decision
+}
+
+// verifyProposal returns recordkey.ErrChanged if the record is not the one that was proposed. If the record
 // has no MAC of this key, only its digest can tell, and a record without a digest is accepted.
 func (q *Queue) verifyProposal(r record, s state) error {
 	if !hasExactFields(r.state) {
-		return errChanged
+		return recordkey.ErrChanged
 	}
-	err := q.key.check(s.MAC, r.proposed(s, s.ApproveBy != 0)...)
-	if err == nil && isStatement(r.body) || errors.Is(err, errOtherKey) {
+	err := q.key.Check(s.MAC, r.proposed(s, s.ApproveBy != 0)...)
+	if err == nil && isStatement(r.body) || errors.Is(err, recordkey.ErrOtherKey) {
 		return verifyDigest(r, s)
 	}
 	return err
 }
 
-// verifyDigest returns errChanged if the record has a digest of another command.
+// verifyDigest returns recordkey.ErrChanged if the record has a digest of another command.
 func verifyDigest(r record, s state) error {
 	if isStatement(r.body) {
 		return verifyStatement(r, s)
@@ -110,10 +89,10 @@ func verifyDigest(r record, s state) error {
 	}
 	c, err := r.command(s)
 	if err != nil {
-		return errChanged
+		return recordkey.ErrChanged
 	}
 	if digest, err := Digest(c); err != nil || digest != s.Digest {
-		return errChanged
+		return recordkey.ErrChanged
 	}
 	return nil
 }
@@ -130,26 +109,46 @@ func hasExactFields(state string) bool {
 	return readExactFields(d) == nil
 }
 
-// readExactFields reads the next object of d. It returns errChanged if the object, or the approval
+// readExactFields reads the next object of d. It returns recordkey.ErrChanged if the object, or one of the decisions
 // in it, has a field that the scripts may read in another way.
 func readExactFields(d *json.Decoder) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return errChanged
+		return recordkey.ErrChanged
 	}
 	seen := make(map[string]bool)
 	for d.More() {
 		t, err := d.Token()
 		name, ok := t.(string)
 		if err != nil || !ok || seen[name] || strings.Trim(name, fieldLetters) != "" {
-			return errChanged
+			return recordkey.ErrChanged
 		}
 		seen[name] = true
-		if name == "approval" {
-			err = readExactFields(d)
-		} else {
-			err = d.Decode(new(json.RawMessage))
+		if err := readExactValue(d, name); err != nil {
+			return err
 		}
-		if err != nil {
+	}
+	_, err := d.Token()
+	return err
+}
+
+// readExactValue reads the value of a field of an object that readExactFields reads.
+func readExactValue(d *json.Decoder, name string) error {
+	switch name {
+	case "approval":
+		return readExactFields(d)
+	case "votes":
+		return readExactList(d)
+	}
+	return d.Decode(new(json.RawMessage))
+}
+
+// readExactList reads a list of objects like readExactFields.
+func readExactList(d *json.Decoder) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return recordkey.ErrChanged
+	}
+	for d.More() {
+		if err := readExactFields(d); err != nil {
 			return err
 		}
 	}
@@ -160,21 +159,68 @@ func readExactFields(d *json.Decoder) error {
 // fieldLetters are the characters in the names of a record's fields.
 const fieldLetters = "abcdefghijklmnopqrstuvwxyz_"
 
-// verify returns errChanged if the record is not the one that was proposed, if it lacks the
-// approval that it needs, or if it has a decision that no user has made.
+// verify returns recordkey.ErrChanged if the record is not the one that was proposed, if it lacks an
+// approval that it needs, if a user has two votes, or if it has a decision that no user has made.
 func (q *Queue) verify(r record, s state) error {
 	if err := q.verifyProposal(r, s); err != nil {
 		return err
 	}
-	if s.lacksApproval() {
-		return errChanged
+	if s.lacksApproval() || !s.areVotesDistinct() {
+		return recordkey.ErrChanged
 	}
-	a := s.Approval
-	if a == nil {
-		return nil
+	for _, vote := range s.Votes {
+		if err := q.verifyVote(r, s, vote); err != nil {
+			return err
+		}
 	}
-	if err := q.key.check(a.MAC, r.decided(s.Digest, a.Decision, a.By)...); !errors.Is(err, errOtherKey) {
-		return err
+	if s.Approval != nil {
+		return q.verifyVote(r, s, *s.Approval)
 	}
 	return nil
+}
+
+// verifyVote returns recordkey.ErrChanged if no user has made this decision on the command.
+func (q *Queue) verifyVote(r record, s state, vote approvalState) error {
+	return q.key.Accept(vote.MAC, r.decided(s.Digest, vote.covered(), vote.By, vote.evidence())...)
+}
+
+// withoutForgeries returns a state without the votes that no user has made, or that are there twice, so that no
+// reader takes them for true.
+func (q *Queue) withoutForgeries(r record, s state) state {
+	voted := map[string]bool{}
+	if s.Approval != nil {
+		if q.isForged(r, s, *s.Approval) {
+			s = s.withoutApproval()
+		} else {
+			voted[s.Approval.By] = true
+		}
+	}
+	isExtra := func(vote approvalState) bool {
+		extra := voted[vote.By] || q.isForged(r, s, vote)
+		voted[vote.By] = true
+		return extra
+	}
+	if len(s.Votes) > 0 {
+		s.Votes = slices.DeleteFunc(slices.Clone(s.Votes), isExtra)
+	}
+	return s
+}
+
+// isForged reports whether no user has made a vote. A command that has ended may be one of an earlier key, which is
+// not known any more: its votes are believed.
+func (q *Queue) isForged(r record, s state, vote approvalState) bool {
+	err := q.verifyVote(r, s, vote)
+	if s.Status.Final() && errors.Is(err, recordkey.ErrUnproven) {
+		return !errors.Is(q.key.Check(s.MAC), recordkey.ErrUnproven)
+	}
+	return err != nil
+}
+
+// withoutApproval returns a state without its decision, and without the mark that an admin has made it alone.
+func (s state) withoutApproval() state {
+	if s.Approval.Glass {
+		s.Glass = nil
+	}
+	s.Approval = nil
+	return s
 }

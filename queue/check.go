@@ -116,7 +116,10 @@ func (s state) violations(d store.Device, id string, told timeline) (found []sto
 	}
 	// A claim that was taken back may be what made the command wait for its approval: see applyPolicy.
 	if s.lacksApproval() && (s.Status == Claimed || s.Claims > 0 && !s.Returned) {
-		add(NoUnapprovedClaim, "claimed without an approval")
+		add(NoUnapprovedClaim, "claimed without the approvals that it needs")
+	}
+	if !s.areVotesDistinct() {
+		add(VotesAreDistinct, "two votes of one user, or one of the proposer")
 	}
 	if s.isUntold(told.commands[id], told.begin) {
 		add(EverythingIsTold, "no event for "+string(s.Status)+" in the timeline")
@@ -199,6 +202,8 @@ func statusesAfter(event string) []Status {
 		return []Status{PendingApproval, Queued}
 	case "approved", "requeued", "released":
 		return []Status{Queued}
+	case "vote", "vote_withdrawn", "break_glass", "break_glass_reviewed":
+		return nil // the status stays, or is pending_approval as after the proposal
 	}
 	return []Status{Status(event)}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tenantpolicy"
 	"github.com/fieldgate/fieldgate/tracing"
 )
 
@@ -26,6 +27,8 @@ type ClaimRequest struct {
 
 	afterResult bool // the claim belongs to a result: see claimAfter
 	hasWaited   bool // the claim has waited, and runs again
+
+	policy tenantpolicy.View // by which the commands are judged; read before they are claimed
 }
 
 // fingerprint returns the digest that a repetition of the request has too. The repetition of a
@@ -142,6 +145,9 @@ func (q *Queue) claimOnce(ctx context.Context, r ClaimRequest) (claimed, error) 
 	if err != nil {
 		return claimed{}, err
 	}
+	if r.policy, err = q.policyOf(ctx, r.Device.Tenant); err != nil {
+		return claimed{}, err
+	}
 	keys, args, err := q.claimArgs(r, tokens)
 	if err != nil {
 		return claimed{}, err
@@ -233,8 +239,12 @@ func (q *Queue) lease(ctx context.Context, request ClaimRequest, claimed store.R
 	if err != nil {
 		return Lease{}, err
 	}
-	if mode := q.mayStillRun(s, c.Type); mode != Auto {
-		return Lease{}, q.applyPolicy(ctx, r, s, mode, request.RequestID)
+	by, err := q.judgeCommand(request.policy, c, store.TimeOf(now))
+	if err != nil {
+		return Lease{}, err
+	}
+	if mode := mayStillRun(s, by); mode != Auto {
+		return Lease{}, q.applyPolicy(ctx, r, s, mode, by.Needs, request.RequestID)
 	}
 	token, err := t.of(s.Token, claimed.String(3), request.Device)
 	if err != nil {

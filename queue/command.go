@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/policy"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -45,19 +46,30 @@ type Command struct {
 	// empty for a command without one, and if Parameters are omitted.
 	Statement json.RawMessage
 
+	// PolicyVersion and Rule identify the rule that applied to the proposal, and Needs is what it requires
+	// of an approval. Needs is nil if the rule requires none. All are empty for a command without a
+	// statement.
+	PolicyVersion string
+	Rule          string
+	Needs         *policy.Requirement
+
 	Status          Status
 	Attempt         int // number of claims, excluding released ones
 	CreatedAt       time.Time
 	ApproveBy       time.Time // deadline for the decision; zero if no approval is needed
+	Required        int       // number of users who must approve; zero if no approval is needed
 	DeliverBy       time.Time
 	ClaimedAt       time.Time // time of the newest claim; zero before the first claim
 	VisibleUntil    time.Time // end of the lease; zero if the command is not claimed
 	FinishedAt      time.Time // zero before the command has ended
+	SetAsideAt      time.Time // time at which the command was set aside, so that it does not run; zero otherwise, and after its end
 	CancelRequested bool
-	Late            bool // the result arrived after the lease had ended
-	Approval        *fieldgate.Approval
-	Attempts        []Attempt // the last twenty claims, the oldest first
-	Result          *Result   // nil before the device has submitted one
+	Late            bool                // the result arrived after the lease had ended
+	Approval        *fieldgate.Approval // the decision that ended the wait; nil before
+	Votes           []Vote              // all votes, also that of Approval, the oldest first
+	BreakGlass      *BreakGlass         // nil unless an admin has approved the command alone
+	Attempts        []Attempt           // the last twenty claims, the oldest first
+	Result          *Result             // nil before the device has submitted one
 
 	// OtherResult is a result that was refused because the command had ended with another one. It
 	// is nil if there is none, and in lists.
@@ -87,51 +99,68 @@ type Result struct {
 // state is the part of a command's record that the scripts read and write. Times are in
 // Unix milliseconds; zero means not set.
 type state struct {
-	Status    Status         `json:"status"`
-	Session   string         `json:"session"`
-	Priority  int            `json:"priority"`
-	Max       int            `json:"max"`
-	Created   int64          `json:"created"`
-	DeliverBy int64          `json:"deliver_by"`
-	ApproveBy int64          `json:"approve_by"`
-	Attempt   int            `json:"attempt"`
-	Claims    int            `json:"claims"`
-	Queued    int64          `json:"queued"`
-	First     int64          `json:"first"`
-	Claimed   int64          `json:"claimed"`
-	Visible   int64          `json:"visible"`
-	Finished  int64          `json:"finished"`
-	Cancel    bool           `json:"cancel"`
-	Token     string         `json:"token"` // hash of the newest claim token
-	Late      bool           `json:"late"`
-	Returned  bool           `json:"returned"` // the newest claim was taken back
-	Request   string         `json:"request"`
-	Proposer  string         `json:"proposer"`
-	Name      string         `json:"proposer_name"`
-	Email     string         `json:"proposer_email"`
-	Trace     string         `json:"trace"`
-	Result    string         `json:"result"` // fingerprint of the result; empty before the device has submitted one
-	Digest    string         `json:"digest"` // empty in a record of an older release, which stored no digest
-	MAC       string         `json:"mac"`    // authenticates what the proposal has set; empty in a record of an older release
-	Bytes     int64          `json:"bytes"`  // counted towards the stored bytes of the tenant; zero in a record of an older release
-	Approval  *approvalState `json:"approval"`
-	History   []attemptState `json:"history"`
+	Status    Status          `json:"status"`
+	Session   string          `json:"session"`
+	Priority  int             `json:"priority"`
+	Max       int             `json:"max"`
+	Created   int64           `json:"created"`
+	DeliverBy int64           `json:"deliver_by"`
+	ApproveBy int64           `json:"approve_by"`
+	Attempt   int             `json:"attempt"`
+	Claims    int             `json:"claims"`
+	Queued    int64           `json:"queued"`
+	First     int64           `json:"first"`
+	Claimed   int64           `json:"claimed"`
+	Visible   int64           `json:"visible"`
+	Finished  int64           `json:"finished"`
+	Cancel    bool            `json:"cancel"`
+	Token     string          `json:"token"` // hash of the newest claim token
+	Late      bool            `json:"late"`
+	Returned  bool            `json:"returned"` // the newest claim was taken back
+	Request   string          `json:"request"`
+	Proposer  string          `json:"proposer"`
+	Name      string          `json:"proposer_name"`
+	Email     string          `json:"proposer_email"`
+	Trace     string          `json:"trace"`
+	Result    string          `json:"result"`   // fingerprint of the result; empty before the device has submitted one
+	Digest    string          `json:"digest"`   // empty in a record of an older release, which stored no digest
+	MAC       string          `json:"mac"`      // authenticates what the proposal has set; empty in a record of an older release
+	Bytes     int64           `json:"bytes"`    // counted towards the stored bytes of the tenant; zero in a record of an older release
+	Required  int             `json:"required"` // number of users who must approve, if it is more than one
+	Approval  *approvalState  `json:"approval"`
+	Votes     []approvalState `json:"votes"` // the approvals before that of Approval
+	Glass     *glassState     `json:"glass"`
+	History   []attemptState  `json:"history"`
 }
 
-// lacksApproval reports whether the command needs an approval and has none.
-func (s state) lacksApproval() bool {
-	return s.ApproveBy != 0 && (s.Approval == nil || s.Approval.Decision != "approved")
-}
-
-// approvalState is the decision in a state.
+// approvalState is the decision in a state, or an approval before it.
 type approvalState struct {
-	Decision string `json:"decision"`
+	Decision string `json:"decision"` // empty in an approval that did not end the wait
 	By       string `json:"by"`
 	Name     string `json:"name"`
 	Email    string `json:"email"`
 	At       int64  `json:"at"`
 	Reason   string `json:"reason"`
+	AAL      string `json:"aal"`     // assurance level of the sign-in, if the rule has conditions
+	Roles    string `json:"roles"`   // names of the roles of the user, joined by spaces, if the rule has conditions
+	Age      int64  `json:"age"`     // age of the sign-in in ms, at least 1, if the rule has conditions and the token says it
+	Passkey  string `json:"passkey"` // assertion of the passkey that has signed it, as passkey.Assertion.String returns it
+	Glass    bool   `json:"glass"`   // an admin has approved alone
 	MAC      string `json:"mac"`
+}
+
+// glassState is the mark of a command in a state that an admin has approved alone.
+type glassState struct {
+	By            string `json:"by"`
+	Name          string `json:"name"`
+	Email         string `json:"email"`
+	At            int64  `json:"at"`
+	Reason        string `json:"reason"`
+	Reviewer      string `json:"reviewer"` // empty until another user has reviewed it
+	ReviewerName  string `json:"reviewer_name"`
+	ReviewerEmail string `json:"reviewer_email"`
+	Reviewed      int64  `json:"reviewed"`
+	Comment       string `json:"comment"`
 }
 
 // attemptState is a claim in a state.
@@ -148,6 +177,9 @@ type body struct {
 	Parameters json.RawMessage `json:"parameters"`
 	Reason     string          `json:"reason,omitempty"`
 	RetryOf    string          `json:"retryOf,omitempty"`
+
+	// Policy is the rule of a statement. A body without a statement has none.
+	Policy *statedPolicy `json:"policy,omitempty"`
 
 	// Omitted reports whether this is the head of a body, without the parameters.
 	Omitted bool `json:"omitted,omitempty"`
@@ -166,14 +198,16 @@ type record struct {
 	tenant, deviceID, id string
 	state, body, result  string
 	other                string // the result that was refused; empty if there is none, and in lists
+	aside                string // time in Unix ms at which the command was set aside; empty if it was not
 }
 
-func (r record) decode() (Command, error) {
+// decode decodes a record for a reader, without the votes that no user has made.
+func (q *Queue) decode(r record) (Command, error) {
 	s, err := decodeState(r.state)
 	if err != nil {
 		return Command{}, err
 	}
-	return r.command(s)
+	return r.command(q.withoutForgeries(r, s))
 }
 
 // command decodes the body and the result and joins them with the decoded state.
@@ -187,7 +221,13 @@ func (r record) command(s state) (Command, error) {
 	if isStatement(r.body) {
 		c.Statement = json.RawMessage(r.body)
 	}
+	if b.Policy != nil {
+		c.PolicyVersion, c.Rule, c.Needs = b.Policy.Version, b.Policy.Rule, b.Policy.requirement()
+	}
 	s.apply(&c)
+	if r.aside != "" && !s.Status.Final() {
+		c.SetAsideAt = store.ParseTime(r.aside)
+	}
 	if r.result != "" {
 		c.Result = new(Result)
 		if err := json.Unmarshal([]byte(r.result), c.Result); err != nil {
@@ -217,13 +257,13 @@ func setDigest(c *Command, s state, b body) (err error) {
 
 var errNoDigest = errors.New("a command has neither a digest nor the parameters to compute it from")
 
-// listed decodes a record for a list. It omits large parameters and the result.
-func (r record) listed() (Command, error) {
+// listed decodes a record for a list, like decode. It omits large parameters and the result.
+func (q *Queue) listed(r record) (Command, error) {
 	s, err := decodeState(r.state)
 	if err != nil {
 		return Command{}, err
 	}
-	c, err := r.command(s)
+	c, err := r.command(q.withoutForgeries(r, s))
 	if len(c.Parameters) > maxListedParameters {
 		c.Parameters, c.ParametersOmitted, c.Statement = noParameters, true, nil
 	}
@@ -273,7 +313,10 @@ func (s state) apply(c *Command) {
 		c.VisibleUntil = store.TimeOf(s.Visible)
 	}
 	c.CancelRequested, c.Late = s.Cancel, s.Late
-	c.Approval = s.approval()
+	c.Approval, c.Votes, c.BreakGlass = s.approval(), s.votes(), s.breakGlass()
+	if c.Required = 0; s.ApproveBy != 0 {
+		c.Required = s.requires()
+	}
 	c.Attempts = make([]Attempt, 0, len(s.History))
 	for _, h := range s.History {
 		c.Attempts = append(c.Attempts, Attempt{h.Attempt, store.TimeOf(h.Claimed), store.TimeOf(h.Ended), h.Outcome})

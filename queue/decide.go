@@ -3,9 +3,17 @@ package queue
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/approver"
+	"github.com/fieldgate/fieldgate/passkey"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -18,6 +26,7 @@ type Decision struct {
 	Names     fieldgate.Names
 	RequestID string
 	SoleUser  bool // the tenant has no other user, so the proposer may approve
+	SignIn    SignIn
 
 	// AuthSessionID is the id of the user's session at the token issuer; it may be empty. If the
 	// user or this session was cut off at EarliestCutOff or later, the decision is refused.
@@ -27,13 +36,37 @@ type Decision struct {
 	Approved bool
 	Reason   string
 	Digest   string // digest of the command that the user saw; empty means that Decide does not check it
+
+	// Passkey is the assertion of a passkey of the user, whose challenge is the SHA-256 of the statement.
+	// It may be nil. Decide refuses one that does not verify, even if the rule requires none.
+	Passkey *passkey.Assertion
 }
 
-// Decide records a decision. Refusals: session_not_found, command_not_found, command_denied for an
-// approval of a type that the policy denies by now, digest_mismatch, unauthorized for a user who was
-// cut off, self_approval, already_decided (with the recorded decision), approval_expired,
+// Decide records a vote. The last approval that the rule needs queues the command, and one rejection ends
+// it. Refusals: session_not_found, command_not_found, command_denied for an
+// approval of a type that the policy denies by now, insufficient_role, step_up_required and
+// validation_failed for an approval that does not meet the rule, digest_mismatch, unauthorized for a user
+// who was cut off, self_approval, already_decided (with the recorded decision), approval_expired,
 // session_closed, command_finished.
 func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
+	if d.Approved {
+		return q.decide(ctx, d, decisionApproved)
+	}
+	return q.decide(ctx, d, decisionRejected)
+}
+
+// BreakGlass approves a command without the other users whom its rule needs. The caller has to be an
+// admin. Refusals: those of Decide for an approval, with self_approval for the proposer unless the rule lets
+// the proposer do this, also in a tenant with one user; command_denied if the rule does not allow it, or if an admin has done it before; and
+// validation_failed without a reason.
+func (q *Queue) BreakGlass(ctx context.Context, d Decision) (Command, error) {
+	if fieldgate.IsBlank(d.Reason) {
+		return Command{}, errReasonRequired
+	}
+	return q.decide(ctx, d, decisionBreakGlass)
+}
+
+func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Command, error) {
 	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
 	if err != nil {
 		return Command{}, err
@@ -47,31 +80,102 @@ func (q *Queue) Decide(ctx context.Context, d Decision) (Command, error) {
 			"The digest is not that of this command: read the command again and check what it does before you decide.")
 		return Command{}, withState(refused, c.ID, c.Status, c.Attempt)
 	}
-	if d.Approved && s.Status == PendingApproval {
-		if err := q.CheckPolicy(c.Type); err != nil {
+	needs, shown, fourEyes := demands{}, evidence{}, !d.SoleUser
+	if decision != decisionRejected && s.Status == PendingApproval {
+		if needs, shown, err = q.checkApproval(ctx, d, c, decision); err != nil {
 			return Command{}, err
 		}
+		if decision == decisionBreakGlass {
+			fourEyes = !needs.allowGlassByProposer()
+		}
 	}
-	decision, fourEyes := "rejected", 1
-	if d.Approved {
-		decision = "approved"
+	mac, proposer := q.vouch(r, s, decision, d.UserID, shown)
+	s.Required = max(s.requires(), needs.votes())
+	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey(), store.Tenant(d.Tenant).PasskeysKey()}
+	decided, err := q.runAsUser(ctx, decideScript, c, scope, keys, slices.Concat([]any{
+		decision, d.Reason, fourEyes, mac, proposer, d.AuthSessionID, d.EarliestCutOff.UnixMilli(),
+		s.Required, q.key.MAC(r.proposed(s, true)...), shown.assurance, shown.assertion, shown.roles, shown.age,
+		needs.now().Within.Milliseconds(),
+	}, shown.use.Args(), s.votersWithout(needs.now()))...)
+	if errors.Is(err, refusal.Stale) {
+		return Command{}, approver.RefuseUse()
 	}
-	if d.SoleUser {
-		fourEyes = 0
+	return decided, err
+}
+
+// checkApproval returns what an approval of a pending command must meet, and the evidence that it does.
+// Otherwise it returns an error.
+func (q *Queue) checkApproval(ctx context.Context, d Decision, c Command, decision string) (demands, evidence, error) {
+	needs, err := q.demandsOn(ctx, c)
+	if err != nil {
+		return demands{}, evidence{}, err
 	}
-	mac, proposer := q.vouch(r, s, decision, d.UserID)
-	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey()}
-	return q.runAsUser(ctx, decideScript, c, scope, keys,
-		decision, d.Reason, fourEyes, mac, proposer, d.AuthSessionID, d.EarliestCutOff.UnixMilli())
+	shown, err := q.checkPasskey(ctx, d, c)
+	if err != nil {
+		return demands{}, evidence{}, err
+	}
+	d.SignIn.Passkey = shown.use != nil
+	now := time.Now()
+	if err := needs.check(d.SignIn, now); err != nil {
+		return demands{}, evidence{}, err
+	}
+	if needs.needReason() && fieldgate.IsBlank(d.Reason) {
+		return demands{}, evidence{}, errReasonRequired
+	}
+	if decision == decisionBreakGlass && !needs.allowBreakGlass() {
+		return demands{}, evidence{}, errNoBreakGlass
+	}
+	if needs.haveConditions() {
+		shown.assurance, shown.roles, shown.age, shown.reason = d.SignIn.Assurance, strings.Join(d.SignIn.Roles, " "), d.SignIn.age(now), d.Reason
+	}
+	return needs, shown, nil
+}
+
+// evidence holds how an approver has proved the approval. A rule that becomes stricter judges it again, so
+// the MAC of the decision covers all that such a rule may need. It is empty, apart from the assertion, unless
+// the rule has conditions.
+type evidence struct {
+	assurance string        // assurance level of the sign-in
+	assertion string        // of the passkey that has signed; empty without one
+	roles     string        // names of the user's roles, joined by spaces
+	age       int64         // age of the sign-in in ms; zero if it is not known
+	reason    string        // of the approval
+	use       *approver.Use // nil without an assertion
+}
+
+// checkPasskey returns the evidence that a passkey of the user has signed the digest of a command. It is
+// empty for a decision without an assertion. The error is step_up_required for one that does not verify.
+func (q *Queue) checkPasskey(ctx context.Context, d Decision, c Command) (evidence, error) {
+	if d.Passkey == nil {
+		return evidence{}, nil
+	}
+	challenge, err := hex.DecodeString(c.Digest)
+	if err != nil {
+		return evidence{}, fmt.Errorf("decoding the digest of a command: %w", err)
+	}
+	use, err := q.cfg.Passkeys.Check(ctx, d.Tenant, d.UserID, challenge, *d.Passkey)
+	return evidence{assertion: d.Passkey.String(), use: use}, err
+}
+
+// CheckApproval returns nil if a user may approve a pending command under the policy as it is now and
+// under the rule in its statement, apart from the reason, from the assertion of a passkey, and from
+// whether the user has proposed it. Errors: command_denied, insufficient_role, step_up_required.
+func (q *Queue) CheckApproval(ctx context.Context, c Command, by SignIn) error {
+	needs, err := q.demandsOn(ctx, c)
+	if err != nil {
+		return err
+	}
+	by.Passkey = by.Passkey || q.cfg.Passkeys.AreUsable()
+	return needs.check(by, time.Now())
 }
 
 // vouch returns the MAC of a decision, and the proposer of the command. Both are empty if the
 // command waits for no decision, because its record was then not verified.
-func (q *Queue) vouch(r record, s state, decision, userID string) (mac, proposer string) {
+func (q *Queue) vouch(r record, s state, decision, userID string, shown evidence) (mac, proposer string) {
 	if s.Status != PendingApproval {
 		return "", ""
 	}
-	return q.key.mac(r.decided(s.Digest, decision, store.ActorUser(userID))...), s.Proposer
+	return q.key.MAC(r.decided(s.Digest, decision, store.ActorUser(userID), shown)...), s.Proposer
 }
 
 // verifyDecision returns the state of the command. If it waits for a decision, verifyDecision
@@ -127,10 +231,24 @@ func (q *Queue) runAsUser(ctx context.Context, script *store.Script, c Command, 
 	if err != nil {
 		return Command{}, err
 	}
+	r := record{tenant: c.Tenant, deviceID: c.DeviceID, id: c.ID}
 	if err := refused(reply, c.ID); err != nil {
-		return Command{}, err
+		return Command{}, q.withoutForgedDecision(r, reply, err)
 	}
 	s, err := decodeState(reply.String(2))
-	s.apply(&c)
+	q.withoutForgeries(r, s).apply(&c)
 	return c, err
+}
+
+// withoutForgedDecision returns the refusal of a script, without a decision that no user has made.
+func (q *Queue) withoutForgedDecision(r record, reply store.Reply, err error) error {
+	var refused *fieldgate.Error
+	if !errors.As(err, &refused) || refused.Approval == nil {
+		return err
+	}
+	s, failed := decodeState(reply.String(2))
+	if failed != nil || q.withoutForgeries(r, s).Approval != nil {
+		return err
+	}
+	return withState(refusal.New(refused.Code), r.id, s.Status, s.Attempt)
 }

@@ -29,7 +29,7 @@ func TestPropose_RefusesTimeOfAnotherClock(t *testing.T) {
 			Parameters: json.RawMessage(`{"a":"` + strings.Repeat("x", maxListedParameters) + `"}`), DeliverWithin: time.Hour,
 		}
 		for _, skew := range []time.Duration{-time.Hour, time.Hour} {
-			_, err := q.proposeAt(t.Context(), p, Review, device, time.Now().Add(skew))
+			_, err := q.proposeAt(t.Context(), p, place{Device: device}, time.Now().Add(skew))
 			require.ErrorIs(t, err, refusal.Stale, "the clock was off by %s", skew)
 		}
 		c, err := q.Propose(t.Context(), p)
@@ -62,8 +62,8 @@ func TestPropose_AcceptsTimeOfNodeAheadOrBehind(t *testing.T) {
 		for _, skew := range []time.Duration{-5 * time.Second, 50 * time.Millisecond, 5 * time.Second} {
 			_, now, err := q.locateNow(t.Context(), tenant, p.SessionID)
 			require.NoError(t, err)
-			for _, mode := range []Mode{Auto, Review} {
-				c, err := q.proposeAt(t.Context(), p, mode, device, now.Add(skew))
+			for _, p.Type = range []string{"diagnostic.dns", "config.set"} {
+				c, err := q.proposeAt(t.Context(), p, place{Device: device}, now.Add(skew))
 				require.NoError(t, err, "the clock was off by %s", skew)
 				require.Equal(t, now.Add(skew+time.Hour).UnixMilli(), c.DeliverBy.UnixMilli(), "the digest covers the deadline")
 				want, err := Digest(c)
@@ -79,7 +79,7 @@ func TestPropose_AcceptsTimeOfNodeAheadOrBehind(t *testing.T) {
 // the session.
 func openSession(t testing.TB, s *store.Store, device store.Device) string {
 	t.Helper()
-	id, until := store.NewID(store.KindSession, store.PartitionOf(device.Tenant)), time.Now().Add(time.Hour).UnixMilli()
+	id, until := store.NewID(store.KindSession, store.PartitionOf(device.Tenant)), time.Now().Add(2*time.Hour).UnixMilli()
 	require.NoError(t, s.Do(t.Context(), "test", func(ctx context.Context, c store.Client) error {
 		return errors.Join(
 			c.HSet(ctx, store.SessionKey(id), "tenant", device.Tenant, "device", device.ID, "status", "active", "expires", until).Err(),

@@ -310,3 +310,21 @@ func TestSettle_MissingRightQuarantinesNothing(t *testing.T) {
 	allow("+hget")
 	f.settleUntil(lease.ID, queue.Queued)
 }
+
+// TestDeadlines_AreNotAfterEndOfSession proposes commands that may wait for longer than their session lasts.
+// An instance reads the end of the session with the first, and remembers it for the second.
+func TestDeadlines_AreNotAfterEndOfSession(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s)
+		f.session = f.open(f.newDevice(f.device.Tenant), time.Hour)
+		for range 2 {
+			late := f.propose(review, deliverWithin(2*time.Hour))
+			require.Equal(t, f.session.ExpiresAt, late.DeliverBy)
+			require.Equal(t, f.session.ExpiresAt, late.ApproveBy)
+			early := f.propose(review, deliverWithin(time.Minute))
+			require.WithinDuration(t, early.CreatedAt.Add(time.Minute), early.DeliverBy, time.Second)
+			require.Equal(t, early.DeliverBy, early.ApproveBy)
+		}
+	})
+}

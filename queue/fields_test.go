@@ -19,6 +19,7 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 	ofRequest := map[string]string{
 		"UserID":         "the user who retries proposes the new command",
 		"ByProgram":      "the user who retries may act without a client",
+		"Role":           "the user who retries may have another one",
 		"RequestID":      "the new command belongs to the request that retries",
 		"Traceparent":    "so it does to its trace",
 		"Reason":         "the retry has a reason of its own",
@@ -36,7 +37,7 @@ func TestRetry_CopiesWholeProposal(t *testing.T) {
 	require.NoError(t, err)
 	for field := range reflect.TypeFor[queue.Proposal]().Fields() {
 		want := reflect.ValueOf(p).FieldByIndex(field.Index).Interface()
-		if field.Name != "IdempotencyKey" {
+		if field.Name != "IdempotencyKey" && field.Name != "Role" { // only a statement keeps the role
 			require.Equal(t, want, reflect.ValueOf(first.Proposal).FieldByIndex(field.Index).Interface(), "the command lost %s", field.Name)
 		}
 		if _, found := ofRequest[field.Name]; !found {
@@ -77,13 +78,15 @@ const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 // field is still zero afterwards, no script or conversion sets it.
 func TestCommand_EveryFieldIsFilled(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, storetest.Redis(t))
+	f := newFixture(t, storetest.Redis(t), requiring(everything))
 	first := f.cancel(f.propose(review))
 	retry := retryOf(first)
 	retry.ByProgram, retry.Traceparent = true, traceparent
 	retried, err := f.queue.Retry(t.Context(), retry)
 	require.NoError(t, err)
-	f.approve(retried)
+	f.voteOf(retried, "bob")
+	f.breakGlass(retried, "dora")
+	f.reviewGlass(retried, "carol")
 	lease := f.claimOne()
 	require.NotZero(t, lease.VisibleUntil)
 	f.cancel(lease.Command)
@@ -95,9 +98,14 @@ func TestCommand_EveryFieldIsFilled(t *testing.T) {
 
 	storetest.RequireFilled(t, f.get(lease.ID), map[string]string{
 		"Proposal.IdempotencyKey": "it is not kept with the command",
+		"Proposal.Role":           "only a statement keeps it, and only where a tenant has a policy",
+		"Needs.NoBreakGlass":      "a statement allows break glass or does not mention it",
+		"Votes.Passkey":           "the first vote is not signed",
+		"Votes.Alone":             "the first vote is that of another user",
 		"VisibleUntil":            "it is zero unless the command is claimed",
 		"ParametersOmitted":       "only a list omits them",
 		"ResultOmitted":           "only a list omits it",
+		"SetAsideAt":              "the record was not changed: see TestGet_ShowsNoForgedVote",
 		"OtherResult":             "only a refused result sets it: see TestSubmitResult_OtherResultIsKeptBesideFirst",
 	})
 }

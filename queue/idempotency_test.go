@@ -49,7 +49,7 @@ func TestPropose_KeyBelongsToOneRequest(t *testing.T) {
 	t.Parallel()
 	unchanged := map[string]string{
 		"Tenant": "keys belong to a tenant", "SessionID": "there is one session", "IdempotencyKey": "the test repeats it",
-		"RequestID": "a retry has another", "Traceparent": "so it is with the span", "Names": "a renewed token may have others", "RetryOf": "set by Retry",
+		"RequestID": "a retry has another", "Traceparent": "so it is with the span", "Names": "a renewed token may have others", "Role": "so may it", "RetryOf": "set by Retry",
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s)

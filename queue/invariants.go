@@ -8,15 +8,24 @@ const (
 	// only after the previous one was released, has ended or has expired.
 	NoDoubleLease store.Invariant = "noDoubleLease"
 
-	// NoUnapprovedClaim: a command that needs approval is neither ready nor claimed before
-	// a user has approved it.
+	// NoUnapprovedClaim: a command that needs approval is neither ready nor claimed before as many
+	// users have approved it as its rule requires, or an admin alone where the rule allows it.
 	NoUnapprovedClaim store.Invariant = "noUnapprovedClaim"
+
+	// StrictestRuleHolds: a device gets, and a user approves, only what the policy as it is then lets run,
+	// whatever the policy was at the proposal. A policy that has become looser lets nothing run that lacks
+	// the approvals of the statement.
+	StrictestRuleHolds store.Invariant = "strictestRuleHolds"
 
 	// ApprovedIsWhatRuns: what a device claims is what was proposed and, if it needed approval,
 	// approved. A command whose record was changed in the store is set aside.
 	ApprovedIsWhatRuns store.Invariant = "approvedIsWhatRuns"
 
-	// DecidedOnce: a recorded decision never changes. In a tenant with several users, no
+	// VotesAreDistinct: where several users must approve, each has one vote, and the proposer has none.
+	VotesAreDistinct store.Invariant = "votesAreDistinct"
+
+	// DecidedOnce: a recorded decision never changes, unless an approval is withdrawn before the claim, or
+	// a stricter policy needs more of them. In a tenant with several users, no
 	// user approves a command that they proposed themselves.
 	DecidedOnce store.Invariant = "decidedOnce"
 
@@ -71,7 +80,7 @@ const (
 // Invariants returns all invariants, in the order of a command's life cycle.
 func Invariants() []store.Invariant {
 	return []store.Invariant{
-		store.NothingLost, store.NothingForgotten, NoDoubleLease, NoUnapprovedClaim, ApprovedIsWhatRuns, DecidedOnce,
+		store.NothingLost, store.NothingForgotten, NoDoubleLease, NoUnapprovedClaim, StrictestRuleHolds, VotesAreDistinct, ApprovedIsWhatRuns, DecidedOnce,
 		NothingAfterItsSession, HeldUntilResolved, FinishedIsFinal, OneResult, AttemptsBounded, ExecutionCapped,
 		FIFOWithinPriority, TokenFences, CancelIsHeard, ReadyIsBounded, EverythingIsTold,
 	}

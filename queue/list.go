@@ -54,13 +54,13 @@ func (q *Queue) List(ctx context.Context, tenant, sessionID string, order Order,
 	if err != nil {
 		return nil, "", err
 	}
-	device, err := q.locate(ctx, tenant, sessionID)
+	at, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
 		return nil, "", err
 	}
 	page.Cursor = cursor
-	listing := store.Listing{Key: device.IndexKey(), Prefix: sessionID + ":", Newest: newest}
-	found, next, err = q.page(ctx, listing, page, func(member string) commandKey { return commandKey{device, member} })
+	listing := store.Listing{Key: at.IndexKey(), Prefix: sessionID + ":", Newest: newest}
+	found, next, err = q.page(ctx, listing, page, func(member string) commandKey { return commandKey{at.Device, member} })
 	if newest && next != "" {
 		next = newestCursor + next
 	}
@@ -72,13 +72,26 @@ func (q *Queue) List(ctx context.Context, tenant, sessionID string, order Order,
 // page, which is empty on the last page. Refusal: validation_failed for a cursor that the
 // store did not issue.
 func (q *Queue) Pending(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
+	found, next, err := q.inbox(ctx, tenant, page)
+	decided := func(c Command) bool { return c.Status != PendingApproval } // a user may decide after the inbox was read and before the commands are read
+	return slices.DeleteFunc(found, decided), next, err
+}
+
+// Unreviewed is like Pending, for the commands that an admin has approved alone and that no other user has
+// reviewed yet. They are in the same index, so a page may have no command and still a cursor.
+func (q *Queue) Unreviewed(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
+	found, next, err := q.inbox(ctx, tenant, page)
+	reviewed := func(c Command) bool { return c.BreakGlass == nil || c.BreakGlass.Review != nil }
+	return slices.DeleteFunc(found, reviewed), next, err
+}
+
+// inbox reads a page of the commands that wait for a decision or for the review of one.
+func (q *Queue) inbox(ctx context.Context, tenant string, page store.Page) ([]Command, string, error) {
 	listing := store.Listing{Key: store.Tenant(tenant).InboxKey()}
-	found, next, err := q.page(ctx, listing, page, func(member string) commandKey {
+	return q.page(ctx, listing, page, func(member string) commandKey {
 		id, device, _ := strings.Cut(member, " ")
 		return commandKey{store.Device{Tenant: tenant, ID: device}, id}
 	})
-	decided := func(c Command) bool { return c.Status != PendingApproval } // a user may decide after the inbox was read and before the commands are read
-	return slices.DeleteFunc(found, decided), next, err
 }
 
 // commandKey identifies a command by its device and its id.
@@ -154,7 +167,7 @@ func (q *Queue) decodeListed(ctx context.Context, entries []entry) (found []Comm
 		if e.state == "" {
 			continue
 		}
-		c, err := e.listed()
+		c, err := q.listed(e.record)
 		if err != nil {
 			q.logSkipped(ctx, e.id, err)
 			continue
@@ -172,7 +185,7 @@ func (q *Queue) readEntries(ctx context.Context, keys []commandKey) ([]entry, er
 	sizes := make([]*redis.IntCmd, len(keys))
 	err := q.pipelined(ctx, "read_commands", func(ctx context.Context, pipe redis.Pipeliner) {
 		for i, k := range keys {
-			fields[i] = pipe.HMGet(ctx, k.device.CommandsKey(), k.id, k.id+":head")
+			fields[i] = pipe.HMGet(ctx, k.device.CommandsKey(), k.id, k.id+":head", k.id+":aside")
 			sizes[i] = pipe.HStrLen(ctx, k.device.CommandsKey(), k.id+":body")
 		}
 	})
@@ -185,7 +198,9 @@ func (q *Queue) readEntries(ctx context.Context, keys []commandKey) ([]entry, er
 			q.logSkipped(ctx, k.id, err)
 		}
 		values := store.Reply(fields[i].Val())
-		entries[i].record = record{tenant: k.device.Tenant, deviceID: k.device.ID, id: k.id, state: values.String(0), body: values.String(1)}
+		entries[i].record = record{
+			tenant: k.device.Tenant, deviceID: k.device.ID, id: k.id, state: values.String(0), body: values.String(1), aside: values.String(2),
+		}
 		if entries[i].state != "" && entries[i].body == "" {
 			entries[i].bodySize = int(sizes[i].Val())
 		}

@@ -12,68 +12,73 @@ import (
 	"github.com/fieldgate/fieldgate/store"
 )
 
-// The device of a session never changes, so an instance remembers it. It may be remembered longer
-// than the session is kept. A remembered device is therefore only for a script that checks the
-// session, and for a command that names it.
+// place is the device of a session, and when the session ends at the latest. Neither ever changes, so an
+// instance remembers them. They may be remembered longer than the session is kept. A remembered place is
+// therefore only for a script that checks the session, and for a command that names it.
+type place struct {
+	store.Device
+	ends time.Time
+}
+
 const (
-	locatedSessions = 100_000 // maximum number of remembered sessions, at about 250 bytes each
+	locatedSessions = 100_000 // maximum number of remembered sessions, at about 275 bytes each
 	locatedShare    = 25_000  // maximum number that a tenant adds in locatedTurn
 	locatedTurn     = 10 * time.Minute
 )
 
-func newLocated() *recent.Map[store.Device] {
-	return recent.New[store.Device](recent.Config{Entries: locatedSessions, PerOwner: locatedShare, Turn: locatedTurn})
+func newLocated() *recent.Map[place] {
+	return recent.New[place](recent.Config{Entries: locatedSessions, PerOwner: locatedShare, Turn: locatedTurn})
 }
 
-// recall returns the device of a session of the tenant, if this instance remembers it.
-func (q *Queue) recall(tenant, sessionID string) (store.Device, bool) {
-	d, found := q.located.Get(sessionID)
-	return d, found && d.Tenant == tenant
+// recall returns the place of a session of the tenant, if this instance remembers it.
+func (q *Queue) recall(tenant, sessionID string) (place, bool) {
+	at, found := q.located.Get(sessionID)
+	return at, found && at.Tenant == tenant
 }
 
 // recallNow does the same as recall. It also returns the time by the store's clock, as it was read
 // lately and has advanced since. It returns false if the clock must be read again.
-func (q *Queue) recallNow(tenant, sessionID string) (d store.Device, now time.Time, found bool) {
+func (q *Queue) recallNow(tenant, sessionID string) (at place, now time.Time, found bool) {
 	now, set := q.clock.now()
 	if !set {
-		return store.Device{}, time.Time{}, false
+		return place{}, time.Time{}, false
 	}
-	d, found = q.recall(tenant, sessionID)
-	return d, now, found
+	at, found = q.recall(tenant, sessionID)
+	return at, now, found
 }
 
-// locate returns the device of a session. It returns session_not_found for an unknown
+// locate returns the place of a session. It returns session_not_found for an unknown
 // session and for a session of another tenant.
-func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (store.Device, error) {
+func (q *Queue) locate(ctx context.Context, tenant, sessionID string) (place, error) {
 	if !store.OwnsID(tenant, store.KindSession, sessionID) {
-		return store.Device{}, errSessionNotFound
+		return place{}, errSessionNotFound
 	}
 	var found []any
 	err := q.store.Do(ctx, "locate_session", func(ctx context.Context, c store.Client) (err error) {
-		found, err = c.HMGet(ctx, store.SessionKey(sessionID), sessionOwner...).Result()
+		found, err = c.HMGet(ctx, store.SessionKey(sessionID), sessionPlace...).Result()
 		return err
 	})
 	if err != nil {
-		return store.Device{}, fmt.Errorf("reading the session: %w", err)
+		return place{}, fmt.Errorf("reading the session: %w", err)
 	}
-	d, err := ownDevice(found, tenant)
+	at, err := placeOf(found, tenant)
 	if err == nil {
-		q.located.Add(tenant, sessionID, d)
+		q.located.Add(tenant, sessionID, at)
 	}
-	return d, err
+	return at, err
 }
 
 // locateNow does the same as locate. It also returns the time by the store's clock. In a cluster it
 // may be the clock of any node, because TIME names no key.
-func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d store.Device, now time.Time, err error) {
+func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (at place, now time.Time, err error) {
 	if !store.OwnsID(tenant, store.KindSession, sessionID) {
-		return store.Device{}, time.Time{}, errSessionNotFound
+		return place{}, time.Time{}, errSessionNotFound
 	}
 	var found []any
 	err = q.store.Do(ctx, "locate_session", func(ctx context.Context, c store.Client) error {
 		sent := time.Now()
 		pipe := c.Pipeline()
-		owner, clock := pipe.HMGet(ctx, store.SessionKey(sessionID), sessionOwner...), pipe.Time(ctx)
+		owner, clock := pipe.HMGet(ctx, store.SessionKey(sessionID), sessionPlace...), pipe.Time(ctx)
 		_, err := pipe.Exec(ctx)
 		found, now = owner.Val(), clock.Val()
 		if err == nil {
@@ -82,26 +87,26 @@ func (q *Queue) locateNow(ctx context.Context, tenant, sessionID string) (d stor
 		return err
 	})
 	if err != nil {
-		return store.Device{}, time.Time{}, fmt.Errorf("reading the session: %w", err)
+		return place{}, time.Time{}, fmt.Errorf("reading the session: %w", err)
 	}
-	d, err = ownDevice(found, tenant)
+	at, err = placeOf(found, tenant)
 	if err == nil {
-		q.located.Add(tenant, sessionID, d)
+		q.located.Add(tenant, sessionID, at)
 	}
-	return d, now, err
+	return at, now, err
 }
 
-// sessionOwner names the fields of a session that ownDevice reads.
-var sessionOwner = []string{"tenant", "device"}
+// sessionPlace names the fields of a session that placeOf reads.
+var sessionPlace = []string{"tenant", "device", "expires"}
 
-// ownDevice returns the device of a session. It returns session_not_found if the session does
-// not exist or belongs to another tenant.
-func ownDevice(session store.Reply, tenant string) (store.Device, error) {
+// placeOf returns the place of a session. It returns session_not_found if the session does not exist or
+// belongs to another tenant.
+func placeOf(session store.Reply, tenant string) (place, error) {
 	owner, device := session.String(0), session.String(1)
 	if owner != tenant || device == "" {
-		return store.Device{}, errSessionNotFound
+		return place{}, errSessionNotFound
 	}
-	return store.Device{Tenant: tenant, ID: device}, nil
+	return place{Device: store.Device{Tenant: tenant, ID: device}, ends: store.ParseTime(session.String(2))}, nil
 }
 
 var errSessionNotFound = refusal.New(fieldgate.CodeSessionNotFound)

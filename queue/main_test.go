@@ -85,8 +85,8 @@ const (
 // lease uses shortLease or expireLease.
 const longLease = time.Hour
 
-// sessionLength is longer than any lease, so that no session ends before a lease does.
-const sessionLength = 24 * time.Hour
+// sessionLength is longer than any lease and any wait, so that no session ends before one does.
+const sessionLength = 25 * time.Hour
 
 func newFixture(t testing.TB, s *store.Store, change ...func(*queue.Config)) *fixture {
 	t.Helper()

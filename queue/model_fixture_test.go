@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"testing"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/device"
+	"github.com/fieldgate/fieldgate/policy"
 	"github.com/fieldgate/fieldgate/queue"
 	"github.com/fieldgate/fieldgate/queue/model"
 	"github.com/fieldgate/fieldgate/session"
@@ -47,10 +49,40 @@ const modelStart = model.Hour
 // in a test.
 const tick int64 = 15 * 60_000
 
+// typesOf has a type of command for each type of the model.
+var typesOf = map[model.Type]string{model.Plain: auto, model.Reviewed: review, model.Paired: "config.pair"}
+
+// under returns a change that sets a policy of the model. Each rule lets an admin approve alone, and the proposer
+// too unless two users must approve.
+func under(p model.Policy) func(*queue.Config) {
+	return func(cfg *queue.Config) {
+		cfg.Policy = nil
+		for _, t := range []model.Type{model.Plain, model.Reviewed, model.Paired} {
+			rule := queue.Rule{Pattern: typesOf[t], Mode: queue.Review}
+			switch needs := p.RuleOf(t); {
+			case needs.Denies:
+				rule.Mode = queue.Deny
+			case needs.Required == 0:
+				rule.Mode = queue.Auto
+			default:
+				rule.Needs = policy.Requirement{Approvals: needs.Required, BreakGlass: true, GlassByProposer: t != model.Paired}
+			}
+			cfg.Policy = append(cfg.Policy, rule)
+		}
+	}
+}
+
+// setPolicy restarts the gateway of the fixture with another policy.
+func (f *modelFixture) setPolicy(p model.Policy) {
+	cfg := queue.Config{Store: f.store, PollEvery: 200 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+	under(p)(&cfg)
+	f.queue = queue.New(cfg)
+}
+
 func newModelFixture(t *testing.T, s *store.Store) *modelFixture {
 	t.Helper()
 	f := &modelFixture{
-		fixture: newFixture(t, s), model: model.New(modelStart), devices: device.New(device.Config{Store: s}),
+		fixture: newFixture(t, s, under(model.Usual)), model: model.New(modelStart), devices: device.New(device.Config{Store: s}),
 		ids: map[string]string{}, tokens: map[string]string{}, names: map[string]string{}, expiring: map[string]bool{},
 	}
 	f.device = f.newDevice(f.device.Tenant)
@@ -70,12 +102,8 @@ func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
 	case model.Propose:
 		c, err := f.queue.Propose(ctx, f.proposalOf(op))
 		return f.created(stateResponse(c), "c", c.ID, err)
-	case model.Approve, model.Reject:
-		c, err := f.queue.Decide(ctx, queue.Decision{
-			Tenant: f.device.Tenant, SessionID: f.sessionOf(op.Command), CommandID: f.ids[op.Command],
-			UserID: op.UserID, SoleUser: op.SoleUser, Approved: op.Kind == model.Approve,
-		})
-		return response(stateResponse(c), err)
+	case model.Approve, model.Reject, model.BreakGlass, model.Withdraw:
+		return f.applyVote(ctx, op)
 	case model.Cancel:
 		c, err := f.queue.Cancel(ctx, queue.Cancel{
 			Tenant: f.device.Tenant, SessionID: f.sessionOf(op.Command), CommandID: f.ids[op.Command], UserID: proposer,
@@ -96,6 +124,22 @@ func (f *modelFixture) apply(t testing.TB, op model.Operation) model.Response {
 		return f.applyResult(ctx, ref, op)
 	}
 	return f.applyToDevice(ctx, op)
+}
+
+// applyVote applies an operation of an approver.
+func (f *modelFixture) applyVote(ctx context.Context, op model.Operation) model.Response {
+	run := f.queue.Decide
+	switch op.Kind {
+	case model.BreakGlass:
+		run = f.queue.BreakGlass
+	case model.Withdraw:
+		run = f.queue.Withdraw
+	}
+	c, err := run(ctx, queue.Decision{
+		Tenant: f.device.Tenant, SessionID: f.sessionOf(op.Command), CommandID: f.ids[op.Command],
+		UserID: op.UserID, SoleUser: op.SoleUser, Approved: op.Kind == model.Approve, Reason: "fire",
+	})
+	return response(stateResponse(c), err)
 }
 
 // applyToDevice applies an operation on the device or on a session.
@@ -119,6 +163,8 @@ func (f *modelFixture) applyToDevice(ctx context.Context, op model.Operation) mo
 		_, err = f.devices.Resume(ctx, request)
 	case model.Decommission:
 		err = f.devices.Decommission(ctx, request)
+	case model.SetPolicy:
+		f.setPolicy(op.Policy)
 	case model.Elapse:
 		err = f.elapse(ctx, op.Span)
 	case model.Settle:
@@ -134,10 +180,7 @@ func (f *modelFixture) sessionOf(command string) string {
 }
 
 func (f *modelFixture) proposalOf(op model.Operation) queue.Proposal {
-	p := f.proposal(auto)
-	if op.Review {
-		p = f.proposal(review)
-	}
+	p := f.proposal(typesOf[op.Type])
 	p.SessionID, p.UserID, p.Priority, p.MaxAttempts = f.ids[op.Session], op.UserID, op.Priority, op.MaxAttempts
 	p.DeliverWithin, p.IdempotencyKey = millis(op.Span), op.Key
 	for _, key := range store.IdempotencyKeys(p.Tenant, p.IdempotencyKey) {
@@ -288,7 +331,9 @@ for i = 1, #all, 2 do
     local c = (string.find(all[i + 1], '{', 1, true) == 1 and cjson.decode or cmsgpack.unpack)(all[i + 1])
     subtract(c, { 'created', 'deliver_by', 'approve_by', 'queued', 'claimed', 'visible', 'finished', 'first' })
     c.digest, c.mac = nil, nil
-    if c.approval then c.approval.mac = nil subtract(c.approval, { 'at' }) end
+    local votes = c.votes or {}
+    if c.approval then votes = { c.approval, unpack(votes) } end
+    for _, vote in ipairs(votes) do vote.mac = nil subtract(vote, { 'at' }) end
     for _, h in ipairs(c.history or {}) do subtract(h, { 'claimed', 'ended' }) end
     local b = cjson.decode(redis.call('HGET', KEYS[2], all[i] .. ':body'))
     b = { type = b.type, parameters = b.parameters, reason = b.reason, retryOf = b.retryOf }

@@ -37,6 +37,10 @@ type commandRecord struct {
 	Late      bool
 	Result    string
 	Approval  model.Approval
+	Required  int
+	Votes     []model.Approval
+	Glass     model.Approval
+	Withdrawn string
 }
 
 // storedDevice holds the replies of Redis from which observe builds the state of a device.
@@ -81,7 +85,7 @@ func (f *modelFixture) observe() model.State {
 	d := f.readStored()
 	record := store.Reply(d.record.Val())
 	s := model.State{
-		Now: f.model.State().Now, Device: record.String(0), Session: f.names[record.String(1)],
+		Now: f.model.State().Now, Policy: f.model.State().Policy, Device: record.String(0), Session: f.names[record.String(1)],
 		Instance: record.String(2), Conflict: record.String(3) != "",
 		Sessions: map[string]model.Session{}, Commands: map[string]model.Command{}, Index: f.indexOf(d),
 	}
@@ -93,6 +97,7 @@ func (f *modelFixture) observe() model.State {
 	for id, raw := range d.commands.Val() {
 		if !strings.Contains(id, ":") {
 			c := f.commandOf(id, raw)
+			c.Type = typeOf(d.commands.Val()[id+":body"])
 			c.Timeline, c.Result = timelines[c.ID], resultOf(c, d.resultOf(id, c.ID))
 			s.Commands[c.ID] = c
 		}
@@ -133,6 +138,9 @@ func (f *modelFixture) timelinesOf(d storedDevice) map[string][]string {
 			continue
 		}
 		event, name := strings.TrimPrefix(e.Type, "command."), f.names[e.Command]
+		if (event == "vote_withdrawn" || event == "released") && strings.Contains(string(e.Data), `"pending_approval"`) {
+			event += " to pending_approval"
+		}
 		if e.Session != f.ids[commands[name].Session] {
 			event += " in another session"
 		}
@@ -154,14 +162,20 @@ func (f *modelFixture) commandOf(id, raw string) model.Command {
 	if err != nil {
 		return model.Command{ID: f.names[id], Result: err.Error()}
 	}
+	if r.Token != "" && f.names[r.Token] == "" {
+		f.names[r.Token] = fmt.Sprintf("%s#%d", f.names[id], r.Claims) // the claim was taken back, so that the device does not have its token
+	}
 	c := model.Command{
 		ID: f.names[id], Session: f.names[r.Session], Proposer: userOf(r.Proposer), Reviewed: r.ApproveBy != 0,
 		Priority: r.Priority, MaxAttempts: r.Max, Seq: r.Seq, ApproveBy: f.modelTime(r.ApproveBy), DeliverBy: f.modelTime(r.DeliverBy),
 		Status: r.Status, Attempt: r.Attempt, Claims: r.Claims,
 		FirstClaim: f.modelTime(r.First), VisibleUntil: f.modelTime(r.Visible), FinishedAt: f.modelTime(r.Finished),
 		Token: f.names[r.Token], Released: r.Returned, CancelRequested: r.Cancel, Late: r.Late,
-		Approval: model.Approval{Decision: r.Approval.Decision, By: userOf(r.Approval.By)},
-		Result:   r.Result,
+		Approval: model.Approval{Decision: r.Approval.Decision, By: userOf(r.Approval.By), Glass: r.Approval.Glass},
+		Result:   r.Result, Required: r.Required, Broken: userOf(r.Glass.By), Withdrawn: userOf(r.Withdrawn),
+	}
+	for _, vote := range r.Votes {
+		c.Votes = append(c.Votes, userOf(vote.By))
 	}
 	for _, hash := range strings.Fields(r.Past) {
 		c.PastTokens = append(c.PastTokens, f.names[hash])
@@ -189,6 +203,20 @@ func resultOf(c model.Command, stored string) string {
 		return err.Error()
 	}
 	return string(c.Status) + " " + content.Output
+}
+
+// typeOf returns the type of the command with a stored body.
+func typeOf(body string) model.Type {
+	var content struct{ Type string }
+	if err := json.Unmarshal([]byte(body), &content); err != nil {
+		return model.Type(err.Error())
+	}
+	for of, name := range typesOf {
+		if name == content.Type {
+			return of
+		}
+	}
+	return model.Type(content.Type)
 }
 
 func userOf(actor string) string { return strings.TrimPrefix(actor, "user:") }

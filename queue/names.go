@@ -56,8 +56,15 @@ func (q *Queue) EraseNames(ctx context.Context, d store.Device, userID string, d
 
 // hasNamesOf reports whether the state has a name or an e-mail address of the actor.
 func (s state) hasNamesOf(actor string) bool {
-	a := s.Approval
-	return s.Proposer == actor && s.Name+s.Email != "" || a != nil && a.By == actor && a.Name+a.Email != ""
+	has := func(by, name, email string) bool { return by == actor && name+email != "" }
+	if a := s.Approval; a != nil && has(a.By, a.Name, a.Email) {
+		return true
+	}
+	if g := s.Glass; g != nil && (has(g.By, g.Name, g.Email) || has(g.Reviewer, g.ReviewerName, g.ReviewerEmail)) {
+		return true
+	}
+	isVoter := func(v approvalState) bool { return has(v.By, v.Name, v.Email) }
+	return has(s.Proposer, s.Name, s.Email) || slices.ContainsFunc(s.Votes, isVoter)
 }
 
 // EraseAnswerNames erases the names of a user from an answer that is stored for a repeated proposal.

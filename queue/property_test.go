@@ -49,13 +49,13 @@ var weights = []struct {
 	kind   model.Kind
 	weight int
 }{
-	{model.Propose, 12}, {model.Approve, 8}, {model.Reject, 2}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7}, {model.Progress, 5},
+	{model.Propose, 12}, {model.Approve, 12}, {model.Reject, 2}, {model.Withdraw, 3}, {model.BreakGlass, 1}, {model.Cancel, 5}, {model.Claim, 14}, {model.Extend, 7}, {model.Progress, 5},
 	{model.Release, 6}, {model.SubmitResult, 7}, {model.Settle, 8}, {model.Elapse, 20}, {model.Open, 5}, {model.Close, 2},
-	{model.Resolve, 3}, {model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
+	{model.SetPolicy, 4}, {model.Resolve, 3}, {model.Suspend, 1}, {model.Resume, 4}, {model.Decommission, 1},
 }
 
 // onCommand holds the kinds of operations that need a command.
-var onCommand = []model.Kind{model.Approve, model.Reject, model.Cancel, model.Extend, model.Progress, model.Release, model.SubmitResult}
+var onCommand = []model.Kind{model.Approve, model.Reject, model.BreakGlass, model.Withdraw, model.Cancel, model.Extend, model.Progress, model.Release, model.SubmitResult}
 
 // drawOperations draws the next operation. Sometimes it draws a short sequence that would
 // seldom occur by chance.
@@ -99,10 +99,12 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 	switch op.Kind {
 	case model.Open:
 		op.Span = rapid.SampledFrom([]int64{2 * tick, model.Hour, 24 * model.Hour}).Draw(r, "span")
+	case model.SetPolicy:
+		op.Policy = rapid.SampledFrom([]model.Policy{model.Usual, model.Usual, model.Strict, model.Denying}).Draw(r, "policy")
 	case model.Close:
 		op.Session = drawSession(r, s)
-	case model.Approve, model.Reject:
-		op.Command, op.UserID = c.ID, rapid.SampledFrom([]string{proposer, approver}).Draw(r, "user")
+	case model.Approve, model.Reject, model.BreakGlass, model.Withdraw:
+		op.Command, op.UserID = c.ID, rapid.SampledFrom([]string{proposer, approver, "u-second", "u-third"}).Draw(r, "user")
 		op.SoleUser = rapid.IntRange(0, 4).Draw(r, "sole user") == 4
 	case model.Cancel:
 		op.Command = c.ID
@@ -111,13 +113,13 @@ func (f *modelFixture) drawArguments(r *rapid.T, s model.State, c model.Command,
 		op.Key = rapid.SampledFrom([]string{"", "", "k1", "k2"}).Draw(r, "key")
 		op.Instance = rapid.SampledFrom([]string{"", "", "a", "b", "c", "d", "e", "f"}).Draw(r, "instance")
 	case model.Extend:
-		op.Command, op.Token, op.Span = c.ID, drawToken(r, s, c), drawLeaseSpan(r)
+		op.Command, op.Token, op.Span = c.ID, f.drawToken(r, s, c), drawLeaseSpan(r)
 	case model.Progress:
-		op.Command, op.Token, op.Seq = c.ID, drawToken(r, s, c), rapid.IntRange(1, 3).Draw(r, "seq")
+		op.Command, op.Token, op.Seq = c.ID, f.drawToken(r, s, c), rapid.IntRange(1, 3).Draw(r, "seq")
 	case model.Release:
-		op.Command, op.Token = c.ID, drawToken(r, s, c)
+		op.Command, op.Token = c.ID, f.drawToken(r, s, c)
 	case model.SubmitResult:
-		op.Command, op.Token = c.ID, drawToken(r, s, c)
+		op.Command, op.Token = c.ID, f.drawToken(r, s, c)
 		op.Status = rapid.SampledFrom([]model.Status{model.Succeeded, model.Failed, model.Cancelled}).Draw(r, "status")
 		op.Output = rapid.SampledFrom([]string{"one", "two"}).Draw(r, "output")
 		if op.Next = rapid.Bool().Draw(r, "next"); op.Next {
@@ -142,7 +144,7 @@ func drawElapsed(r *rapid.T, s model.State) int64 {
 
 func (f *modelFixture) drawProposals(r *rapid.T, s model.State) []model.Operation {
 	op := model.Operation{
-		Kind: model.Propose, Session: drawSession(r, s), UserID: proposer, Review: rapid.Bool().Draw(r, "review"),
+		Kind: model.Propose, Session: drawSession(r, s), UserID: proposer, Type: rapid.SampledFrom([]model.Type{model.Plain, model.Plain, model.Reviewed, model.Paired}).Draw(r, "type"),
 		Priority: rapid.SampledFrom([]int{5, 5, 9, 0}).Draw(r, "priority"), MaxAttempts: rapid.IntRange(1, 3).Draw(r, "max attempts"),
 		Span: rapid.SampledFrom([]int64{2 * tick, 13 * model.Hour, 48 * model.Hour}).Draw(r, "span"),
 	}
@@ -179,10 +181,15 @@ func drawCommand(r *rapid.T, s model.State) (model.Command, bool) {
 }
 
 // drawToken draws a claim token, preferably the newest token of the command c. Otherwise it
-// draws an earlier token, a token of another command, or an invented token.
-func drawToken(r *rapid.T, s model.State, c model.Command) string {
+// draws an earlier token, a token of another command, or an invented token. The tokens of claims that were taken
+// back are not known.
+func (f *modelFixture) drawToken(r *rapid.T, s model.State, c model.Command) string {
 	other, _ := drawCommand(r, s)
-	return rapid.SampledFrom(append([]string{c.Token, c.Token, c.Token, other.Token, "invented"}, c.PastTokens...)).Draw(r, "token")
+	token := rapid.SampledFrom(append([]string{c.Token, c.Token, c.Token, other.Token, "invented"}, c.PastTokens...)).Draw(r, "token")
+	if f.tokens[token] == "" {
+		return "invented"
+	}
+	return token
 }
 
 // drawSession draws a session, preferably the open one. All other sessions have ended.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/recordkey"
 	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
@@ -26,6 +27,7 @@ type Proposal struct {
 	UserID    string // id of the user who proposes
 	Names     fieldgate.Names
 	ByProgram bool   // an OAuth client acts for the user; kept only in a statement
+	Role      string // role of the user, by its name in tokens; kept only in a statement
 	RequestID string // the X-Request-ID of the proposal
 
 	// Traceparent is the span of the proposal (W3C Trace Context). It is kept with the command and in
@@ -51,12 +53,11 @@ const idempotencyTTL = 24 * time.Hour
 // session_not_found, session_closed, command_denied, device_queue_full, quota_exceeded,
 // idempotency_key_reused, validation_failed.
 func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
-	mode := q.cfg.Policy.Mode(p.Type)
-	if err := q.prepare(&p, mode); err != nil {
+	if err := q.prepare(&p); err != nil {
 		return Command{}, err
 	}
 	for range maxTries {
-		c, err := q.proposeNow(ctx, p, mode)
+		c, err := q.proposeNow(ctx, p)
 		if !errors.Is(err, refusal.Stale) {
 			return c, err
 		}
@@ -65,18 +66,21 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	return Command{}, errClock
 }
 
-// proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if
-// that time is not recent, or if the device was renamed meanwhile.
-func (q *Queue) proposeNow(ctx context.Context, p Proposal, mode Mode) (c Command, err error) {
-	device, now, found := q.recallNow(p.Tenant, p.SessionID)
+// proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if that time
+// is not recent, or if what this instance remembers of the device, the session or the policy of the tenant
+// is not so any more.
+func (q *Queue) proposeNow(ctx context.Context, p Proposal) (c Command, err error) {
+	at, now, found := q.recallNow(p.Tenant, p.SessionID)
 	if !found {
-		if device, now, err = q.locateNow(ctx, p.Tenant, p.SessionID); err != nil {
+		if at, now, err = q.locateNow(ctx, p.Tenant, p.SessionID); err != nil {
 			return Command{}, err
 		}
 	}
-	c, err = q.proposeAt(ctx, p, mode, device, now)
+	c, err = q.proposeAt(ctx, p, at, now)
 	if errors.Is(err, refusal.Stale) {
-		q.identities.Forget(device.ID)
+		q.located.Forget(p.SessionID)
+		q.identities.Forget(at.ID)
+		q.expirePolicy(p.Tenant)
 	}
 	return c, err
 }
@@ -93,12 +97,12 @@ var errClock = &fieldgate.Error{
 
 // proposeAt creates a command. The argument proposedAt is the time of the proposal by the
 // store's clock. The error is refusal.Stale if that time is not recent.
-func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device store.Device, proposedAt time.Time) (Command, error) {
-	identity, err := q.identify(ctx, device)
+func (q *Queue) proposeAt(ctx context.Context, p Proposal, device place, proposedAt time.Time) (Command, error) {
+	identity, by, err := q.judgeProposal(ctx, p, device.Device, proposedAt)
 	if err != nil {
 		return Command{}, err
 	}
-	keys, args, err := q.proposeArgs(p, mode, device, identity, proposedAt)
+	keys, args, err := q.proposeArgs(p, by, device, identity, proposedAt)
 	if err != nil {
 		return Command{}, err
 	}
@@ -109,32 +113,92 @@ func (q *Queue) proposeAt(ctx context.Context, p Proposal, mode Mode, device sto
 	if err := refused(reply, ""); err != nil {
 		return Command{}, err
 	}
-	return record{
+	return q.decode(record{
 		tenant: p.Tenant, deviceID: device.ID, id: reply.String(2), state: reply.String(3), body: reply.String(4),
-	}.decode()
+	})
 }
 
-// prepare validates a proposal and sets the defaults of its empty fields.
-func (q *Queue) prepare(p *Proposal, mode Mode) error {
-	if mode == Deny {
-		return fieldgate.Refuse(fieldgate.CodeCommandDenied,
-			"The policy of this gateway denies commands of this type: propose another type, or ask the operator to allow it.")
-	}
+// prepare validates a proposal and sets the defaults of its empty fields. The device and the policy of
+// the tenant are not needed for that.
+func (q *Queue) prepare(p *Proposal) error {
 	if len(p.Parameters) == 0 {
 		p.Parameters = noParameters
 	}
 	if len(p.Parameters) > maxParameters {
 		return errParameters
 	}
-	if p.MaxAttempts == 0 {
-		p.MaxAttempts = autoAttempts
-		if mode == Review {
-			p.MaxAttempts = reviewAttempts
-		}
-	}
 	p.DeliverWithin = cmp.Or(p.DeliverWithin, q.cfg.DeliverWithin)
 	return nil
 }
+
+// judgeProposal returns the identity of the device, and what the policies require of a proposal for it. It
+// returns command_denied if one of them denies the command. No script compares what is denied with the record of
+// the device, so the identity is read again before that.
+func (q *Queue) judgeProposal(ctx context.Context, p Proposal, device store.Device, at time.Time) (identity, judgement, error) {
+	as, by, err := q.judgeFor(ctx, p, device, at)
+	if err == nil && by.mode() == Deny {
+		q.identities.Forget(device.ID)
+		as, by, err = q.judgeFor(ctx, p, device, at)
+	}
+	if err == nil && by.mode() == Deny {
+		err = q.denial(by)
+	}
+	return as, by, err
+}
+
+// judgeFor is judgeProposal with the identity that this instance may remember. The judgement may be Deny.
+func (q *Queue) judgeFor(ctx context.Context, p Proposal, device store.Device, at time.Time) (identity, judgement, error) {
+	as, err := q.identify(ctx, device)
+	if err != nil {
+		return identity{}, judgement{}, err
+	}
+	view, err := q.policyOf(ctx, p.Tenant)
+	if err != nil {
+		return identity{}, judgement{}, err
+	}
+	return as, q.judge(view, p.proposedFacts(as, at)), nil
+}
+
+// attempts returns the maximum number of claims of a proposal.
+func (p Proposal) attempts(by judgement) int {
+	switch {
+	case p.MaxAttempts > 0:
+		return p.MaxAttempts
+	case by.mode() == Review:
+		return reviewAttempts
+	}
+	return autoAttempts
+}
+
+// fingerprints returns the fingerprint of a proposal, and the one that earlier releases computed. Those
+// had a default for MaxAttempts in it. The default depends on the policy, which may change before the
+// proposal is repeated.
+func (p Proposal) fingerprints(content []byte, attempts int) (current, earlier string, err error) {
+	parts := []any{"propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin}
+	if p.ByProgram {
+		parts = append(parts, kindProgram)
+	}
+	if current, _, err = fingerprints(p.UserID, parts...); err != nil {
+		return "", "", err
+	}
+	parts[4] = attempts
+	_, earlier, err = fingerprints(p.UserID, parts...)
+	return current, earlier, err
+}
+
+// denial returns the refusal of a proposal that a policy denies.
+func (q *Queue) denial(by judgement) error {
+	if by.version == q.policyVersion {
+		return errDeniedByFloor
+	}
+	return errDeniedByTenant
+}
+
+var errDeniedByFloor = fieldgate.Refuse(fieldgate.CodeCommandDenied,
+	"The policy of this gateway denies commands of this type: propose another type, or ask the operator to allow it.")
+
+var errDeniedByTenant = fieldgate.Refuse(fieldgate.CodeCommandDenied,
+	"The policy of your organisation denies this command: propose another one, or ask an admin about the rule.")
 
 var noParameters = json.RawMessage("{}")
 
@@ -144,60 +208,81 @@ var errParameters = &fieldgate.Error{
 	Fields: []fieldgate.FieldError{{Pointer: "/parameters", Keyword: "maxLength", Reason: "must be 32768 bytes at most"}},
 }
 
+// deliverBy returns the time by which the command must be delivered. It is never after the end of the
+// session, which ends what is not claimed.
+func (p Proposal) deliverBy(at, sessionEnds time.Time) time.Time {
+	by := time.UnixMilli(at.UnixMilli() + p.DeliverWithin.Milliseconds())
+	if !sessionEnds.IsZero() && sessionEnds.Before(by) {
+		return sessionEnds
+	}
+	return by
+}
+
 // proposeArgs returns the KEYS and ARGV of propose.lua.
-func (q *Queue) proposeArgs(p Proposal, mode Mode, device store.Device, as identity, at time.Time) (keys []string, args []any, err error) {
-	content, head, err := encodeBody(p)
+func (q *Queue) proposeArgs(p Proposal, by judgement, device place, as identity, at time.Time) (keys []string, args []any, err error) {
+	content, head, err := q.encodeBody(p, by)
 	if err != nil {
 		return nil, nil, err
+	}
+	attempts := p.attempts(by)
+	requestHash, earlier, err := p.fingerprints(content, attempts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.MaxAttempts = attempts; by.tenant == 0 {
+		p.Role = "" // no rule depends on it
 	}
 	id := store.NewID(store.KindCommand, store.PartitionOf(p.Tenant))
-	deliverBy := time.UnixMilli(at.UnixMilli() + p.DeliverWithin.Milliseconds())
-	stored, digest, err := q.describe(p, id, device, as, content, deliverBy)
+	deliverBy := p.deliverBy(at, device.ends)
+	stored, digest, err := q.describe(p, by, id, device.Device, as, content, deliverBy)
 	if err != nil {
 		return nil, nil, err
 	}
-	request := []any{"propose", p.SessionID, string(content), p.Priority, p.MaxAttempts, p.DeliverWithin}
-	if p.ByProgram {
-		request = append(request, kindProgram)
-	}
-	requestHash, earlier, err := fingerprints(p.UserID, request...)
-	if err != nil {
-		return nil, nil, err
-	}
-	keys = append(device.Keys(), store.SessionKey(p.SessionID), store.Tenant(p.Tenant).CommandsKey())
+	tenant := store.Tenant(p.Tenant)
+	keys = append(device.Keys(), store.SessionKey(p.SessionID), tenant.CommandsKey(), tenant.PolicyKey())
 	keys = append(keys, store.IdempotencyKeys(p.Tenant, p.IdempotencyKey)...)
-	fixed := state{
-		Session: p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy.UnixMilli(), Digest: digest,
+	required := 1
+	if by.mode() == Review {
+		required = by.Needs.Votes()
 	}
-	mac := q.key.mac(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(stored)}.proposed(fixed, mode == Review)...)
-	return keys, store.NewScope(device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).WithNames(p.Names).Args(
-		id, p.SessionID, stored, p.Priority, p.MaxAttempts, string(mode),
-		p.DeliverWithin.Milliseconds(), q.cfg.ApproveWithin.Milliseconds(), maxReady,
+	fixed := state{
+		Required: required,
+		Session:  p.SessionID, Proposer: store.ActorUser(p.UserID), Priority: p.Priority, Max: p.MaxAttempts, DeliverBy: deliverBy.UnixMilli(), Digest: digest,
+	}
+	mac := q.key.MAC(record{tenant: p.Tenant, deviceID: device.ID, id: id, body: string(stored)}.proposed(fixed, by.mode() == Review)...)
+	return keys, store.NewScope(device.Device, store.ActorUser(p.UserID), p.RequestID, q.cfg.Retention).WithNames(p.Names).Args(
+		id, p.SessionID, stored, p.Priority, p.MaxAttempts, string(by.mode()),
+		deliverBy.UnixMilli()-at.UnixMilli(), q.approveWithin(by.Needs).Milliseconds(), maxReady,
 		requestHash, idempotencyTTL.Milliseconds(), at.UnixMilli(), digest, head,
 		q.cfg.Limits.ReadyCommands, q.cfg.Limits.PendingApprovals, q.cfg.Limits.StoredBytes, earlier, mac, p.RetryOf,
-		q.store.PacksStates(), p.Traceparent, q.store.KeepsStatements(), as.revision, as.epoch,
+		q.store.PacksStates(), p.Traceparent, q.store.KeepsStatements(), as.revision, as.epoch, by.tenant, required,
 	), nil
 }
 
 // describe returns the body of the record of a command, and the digest by which it is approved. The
 // body is the statement, or content in a store that instances of earlier versions may use.
-func (q *Queue) describe(p Proposal, id string, device store.Device, as identity, content []byte, deliverBy time.Time) (stored []byte, digest string, err error) {
+func (q *Queue) describe(p Proposal, by judgement, id string, device store.Device, as identity, content []byte, deliverBy time.Time) (stored []byte, digest string, err error) {
 	if !q.store.KeepsStatements() {
 		digest, err = Digest(Command{Proposal: p, DeviceID: device.ID, DeliverBy: deliverBy})
 		return content, digest, err
 	}
-	stored, err = q.encodeStatement(p, id, as, deliverBy)
+	stored, err = encodeStatement(p, by, id, as, deliverBy)
 	return stored, statementDigest(stored), err
 }
 
 // encodeBody returns the body of a proposal without a statement, and its head. Lists read the head, which is
-// the body without the parameters. It is empty if the parameters are small enough for a list.
-func encodeBody(p Proposal) (content, head []byte, err error) {
+// the body without the parameters, and with the rule of a statement. It is empty if the parameters are small
+// enough for a list.
+func (q *Queue) encodeBody(p Proposal, by judgement) (content, head []byte, err error) {
 	b := body{Type: p.Type, Parameters: p.Parameters, Reason: p.Reason, RetryOf: p.RetryOf}
 	if content, err = encode(b); err != nil || len(p.Parameters) <= maxListedParameters {
 		return content, []byte{}, err
 	}
 	b.Parameters, b.Omitted = noParameters, true
+	if q.store.KeepsStatements() {
+		rule := statePolicy(by)
+		b.Policy = &rule
+	}
 	head, err = encode(b)
 	return content, head, err
 }
@@ -209,7 +294,8 @@ type Retry struct {
 	CommandID      string
 	UserID         string // id of the user who proposes the new command
 	Names          fieldgate.Names
-	ByProgram      bool // an OAuth client acts for the user
+	ByProgram      bool   // an OAuth client acts for the user
+	Role           string // as that of a Proposal
 	RequestID      string
 	Traceparent    string // as that of a Proposal
 	Reason         string
@@ -234,7 +320,7 @@ func (q *Queue) Retry(ctx context.Context, r Retry) (Command, error) {
 		return Command{}, withState(refused, old.ID, old.Status, old.Attempt)
 	}
 	p := old.Proposal
-	p.UserID, p.Names, p.ByProgram, p.RequestID, p.Reason = r.UserID, r.Names, r.ByProgram, r.RequestID, r.Reason
+	p.UserID, p.Names, p.ByProgram, p.Role, p.RequestID, p.Reason = r.UserID, r.Names, r.ByProgram, r.Role, r.RequestID, r.Reason
 	p.Traceparent = r.Traceparent
 	p.IdempotencyKey, p.RetryOf = r.IdempotencyKey, old.ID
 	return q.Propose(ctx, p)
@@ -250,7 +336,7 @@ func (q *Queue) verifyRetry(ctx context.Context, r record) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errUnproven):
+	case errors.Is(err, recordkey.ErrUnproven):
 		q.log.InfoContext(ctx, "refused to retry a command that the record key does not authenticate", "command", r.id)
 	default:
 		q.logSkipped(ctx, r.id, err)

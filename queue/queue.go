@@ -17,12 +17,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fieldgate/fieldgate/approver"
+	approverlua "github.com/fieldgate/fieldgate/approver/lua"
 	customerlua "github.com/fieldgate/fieldgate/customer/lua"
 	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/quota"
 	"github.com/fieldgate/fieldgate/receipt"
 	"github.com/fieldgate/fieldgate/recent"
+	"github.com/fieldgate/fieldgate/recordkey"
 	"github.com/fieldgate/fieldgate/store"
+	"github.com/fieldgate/fieldgate/tenantpolicy"
 	"github.com/fieldgate/fieldgate/tracing"
 )
 
@@ -32,7 +36,7 @@ import (
 var files embed.FS
 
 // Scripts is the set of the package's scripts.
-var Scripts = store.NewScripts("queue", files, devicelua.Library, customerlua.Library)
+var Scripts = store.NewScripts("queue", files, devicelua.Library, customerlua.Library, approverlua.Library)
 
 var (
 	proposeScript = Scripts.Script("lua/propose.lua")
@@ -46,6 +50,8 @@ var (
 
 	progressScript       = Scripts.Script("lua/progress.lua")
 	resultConflictScript = Scripts.Script("lua/result_conflict.lua")
+	withdrawScript       = Scripts.Script("lua/withdraw.lua")
+	reviewGlassScript    = Scripts.Script("lua/review_glass.lua")
 	applyPolicyScript    = Scripts.Script("lua/apply_policy.lua")
 
 	setAsideScript  = Scripts.Script("lua/set_aside_command.lua")
@@ -68,8 +74,12 @@ const (
 type Config struct {
 	Store *store.Store
 
-	// Policy sets which types of commands need approval. Default: DefaultPolicy.
+	// Policy sets which types of commands need approval at least: it is the floor under the policies of
+	// tenants. Default: DefaultPolicy.
 	Policy Policy
+
+	// Tenants has the policies of tenants, which may be stricter than Policy. Default: no tenant has one.
+	Tenants *tenantpolicy.Policies
 
 	// RecordKey is the secret key that authenticates the records of commands. All instances need
 	// the same key. Default: a key that is kept in the store. The MACs are then not required, so
@@ -80,6 +90,9 @@ type Config struct {
 	// RecordKeyRequired refuses a command without a MAC of RecordKey. It has no effect without
 	// RecordKey.
 	RecordKeyRequired bool
+
+	// Passkeys verifies the passkeys of approvers. Nil refuses every assertion.
+	Passkeys *approver.Passkeys
 
 	// Receipts signs the receipts of commands. Nil signs none.
 	Receipts *receipt.Signer
@@ -124,8 +137,8 @@ type Queue struct {
 	cfg     Config
 	waiters *waiters
 	metrics *metrics
-	key     recordKey
-	located *recent.Map[store.Device] // the devices of sessions; see recall
+	key     recordkey.Key
+	located *recent.Map[place] // the places of sessions; see recall
 	clock   *storeClock
 	log     *slog.Logger
 
@@ -146,11 +159,8 @@ func New(cfg Config) *Queue {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	if len(cfg.RecordKey) == 0 {
-		cfg.RecordKey, cfg.RecordKeyRequired = cfg.Store.HashKey(), false
-	}
 	return &Queue{
-		store: cfg.Store, cfg: cfg, log: cfg.Logger, key: newRecordKey(cfg.RecordKey, cfg.RecordKeyRequired),
+		store: cfg.Store, cfg: cfg, log: cfg.Logger, key: recordkey.New(recordKind, cfg.RecordKey, cfg.RecordKeyRequired, cfg.Store.HashKey()),
 		waiters: newWaiters(cfg.MaxWaiting), metrics: newMetrics(cfg.Registerer), located: newLocated(), clock: new(storeClock),
 		identities: newIdentities(), policyVersion: cfg.Policy.Version(),
 	}

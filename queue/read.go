@@ -33,16 +33,16 @@ func (q *Queue) getRecord(ctx context.Context, tenant, sessionID, commandID stri
 // with the device that the session's record names. It returns the error of read, or
 // session_not_found.
 func (q *Queue) readAtDevice(ctx context.Context, tenant, sessionID string, read func(d store.Device) error) error {
-	if d, found := q.recall(tenant, sessionID); found {
-		if err := read(d); fieldgate.CodeOf(err) != fieldgate.CodeCommandNotFound {
+	if at, found := q.recall(tenant, sessionID); found {
+		if err := read(at.Device); fieldgate.CodeOf(err) != fieldgate.CodeCommandNotFound {
 			return err
 		}
 	}
-	d, err := q.locate(ctx, tenant, sessionID)
+	at, err := q.locate(ctx, tenant, sessionID)
 	if err != nil {
 		return err
 	}
-	return read(d)
+	return read(at.Device)
 }
 
 // getRecordOf reads a command of a session of the device, with its result and its record.
@@ -72,7 +72,7 @@ func (q *Queue) getOwnRecord(ctx context.Context, d store.Device, commandID stri
 	if r.state == "" {
 		return record{}, Command{}, errCommandNotFound
 	}
-	c, err := r.decode()
+	c, err := q.decode(r)
 	if err != nil {
 		q.logSkipped(ctx, r.id, err)
 		return record{}, Command{}, errCommandNotFound
@@ -86,11 +86,11 @@ func (q *Queue) readWhole(ctx context.Context, d store.Device, id string) (recor
 	r := record{tenant: d.Tenant, deviceID: d.ID, id: id}
 	err := q.store.Do(ctx, "read_command", func(ctx context.Context, c store.Client) error {
 		pipe := c.Pipeline()
-		command, earlier := pipe.HMGet(ctx, d.CommandsKey(), id, id+":body", id+":result", id+":conflict"), pipe.Get(ctx, store.ResultKey(id))
+		command, earlier := pipe.HMGet(ctx, d.CommandsKey(), id, id+":body", id+":result", id+":conflict", id+":aside"), pipe.Get(ctx, store.ResultKey(id))
 		err := store.ExecReads(ctx, pipe, store.WrongType)
 		fields := store.Reply(command.Val())
 		r.state, r.body, r.result = fields.String(0), fields.String(1), cmp.Or(fields.String(2), earlier.Val())
-		r.other = fields.String(3)
+		r.other, r.aside = fields.String(3), fields.String(4)
 		return err
 	})
 	return r, err

@@ -43,8 +43,18 @@ func (q *Queue) sign(c Command) (string, error) {
 		return "", nil
 	}
 	r := receipt.Receipt{Statement: c.Statement, IssuedAt: time.Now(), ExpiresAt: c.DeliverBy}
-	if a := c.Approval; a != nil {
-		r.Votes = []receipt.Vote{{UserID: a.DecidedBy, Decision: a.Decision, At: a.DecidedAt}}
+	for _, v := range c.Votes {
+		r.Votes = append(r.Votes, v.signed())
 	}
 	return q.cfg.Receipts.Sign(r)
+}
+
+// signed returns a vote as a receipt states it. The vote of an admin who has approved alone is not an
+// approval there, so that a device that requires approvals does not count it.
+func (v Vote) signed() receipt.Vote {
+	signed := receipt.Vote{UserID: v.UserID, Decision: v.Decision, At: v.At, Assurance: v.Assurance, Assertion: v.Passkey}
+	if v.Alone {
+		signed.Decision = receipt.BreakGlass
+	}
+	return signed
 }

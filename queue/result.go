@@ -56,6 +56,11 @@ func (q *Queue) SubmitResultAndClaim(ctx context.Context, ref ClaimRef, status S
 		return RecordedResult{}, nil, err
 	}
 	request := claimAfter(ref, visibility)
+	if request.policy, err = q.policyOf(ctx, ref.Device.Tenant); err != nil {
+		q.log.WarnContext(ctx, "claimed no command after a result, because the policy cannot be read", "tenant", ref.Device.Tenant, "error", err)
+		recorded, err := q.SubmitResult(ctx, ref, status, r)
+		return recorded, nil, err
+	}
 	tokens, err := q.newTokens(request)
 	if err != nil {
 		return RecordedResult{}, nil, err

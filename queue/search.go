@@ -87,11 +87,11 @@ type source func(ctx context.Context, page store.Page) ([]candidate, error)
 func (q *Queue) sourceOf(ctx context.Context, tenant string, f Filter) (source, error) {
 	switch {
 	case f.SessionID != "":
-		d, err := q.locate(ctx, tenant, f.SessionID)
-		if errors.Is(err, errSessionNotFound) || err == nil && f.DeviceID != "" && f.DeviceID != d.ID {
+		at, err := q.locate(ctx, tenant, f.SessionID)
+		if errors.Is(err, errSessionNotFound) || err == nil && f.DeviceID != "" && f.DeviceID != at.ID {
 			return nil, nil
 		}
-		return q.ofDevice(d, f.SessionID+":"), err
+		return q.ofDevice(at.Device, f.SessionID+":"), err
 	case f.DeviceID == "":
 		return q.ofTenant(tenant, f.Since, f.Until), nil
 	case !store.OwnsID(tenant, store.KindDevice, f.DeviceID):
@@ -250,7 +250,7 @@ func (s *search) tagged(ctx context.Context, entries []entry) (tagged map[string
 // add adds a command to the page if its type matches. It skips a command that cannot be decoded, so
 // that it does not hide the others.
 func (s *search) add(ctx context.Context, e entry) {
-	c, err := e.listed()
+	c, err := s.queue.listed(e.record)
 	switch {
 	case err != nil:
 		s.queue.logSkipped(ctx, e.id, err)

@@ -12,13 +12,16 @@ import (
 // the text or reports why it is invalid. For a text that parseState accepts, both return the same.
 func parseState(raw string) (s state, ok bool) {
 	p := stateParser{rest: raw, ok: true}
-	var approval, history bool
 	p.object(func(name string) {
 		switch {
-		case name == "approval" && !approval:
-			approval, s.Approval = true, p.approval()
-		case name == "history" && !history:
-			history, s.History = true, p.history()
+		case name == "approval" && s.Approval == nil:
+			s.Approval = p.approval()
+		case name == "votes" && s.Votes == nil:
+			s.Votes = p.votes()
+		case name == "glass" && s.Glass == nil:
+			s.Glass = p.glass()
+		case name == "history" && s.History == nil:
+			s.History = p.history()
 		default:
 			p.scalar(s.field(name))
 		}
@@ -55,6 +58,8 @@ func (s *state) field(name string) any {
 		return &s.First
 	case "bytes":
 		return &s.Bytes
+	case "required":
+		return &s.Required
 	case "queued":
 		return &s.Queued
 	case "claimed":
@@ -87,7 +92,7 @@ func (s *state) field(name string) any {
 		return &s.Digest
 	case "mac":
 		return &s.MAC
-	case "seq", "past", "packed", "retry_of":
+	case "seq", "past", "packed", "retry_of", "withdrawn":
 		return unread{}
 	}
 	return nil
@@ -108,8 +113,45 @@ func (a *approvalState) field(name string) any {
 		return &a.At
 	case "reason":
 		return &a.Reason
+	case "aal":
+		return &a.AAL
+	case "roles":
+		return &a.Roles
+	case "age":
+		return &a.Age
+	case "passkey":
+		return &a.Passkey
+	case "glass":
+		return &a.Glass
 	case "mac":
 		return &a.MAC
+	}
+	return nil
+}
+
+// field returns a pointer to the field with the name, or nil.
+func (g *glassState) field(name string) any {
+	switch name {
+	case "by":
+		return &g.By
+	case "name":
+		return &g.Name
+	case "email":
+		return &g.Email
+	case "at":
+		return &g.At
+	case "reason":
+		return &g.Reason
+	case "reviewer":
+		return &g.Reviewer
+	case "reviewer_name":
+		return &g.ReviewerName
+	case "reviewer_email":
+		return &g.ReviewerEmail
+	case "reviewed":
+		return &g.Reviewed
+	case "comment":
+		return &g.Comment
 	}
 	return nil
 }
@@ -142,24 +184,42 @@ func (p *stateParser) approval() *approvalState {
 	return a
 }
 
-// history parses a list of attempts. An empty list of a script is an empty object, which it does
-// not accept.
+func (p *stateParser) glass() *glassState {
+	g := new(glassState)
+	p.object(func(name string) { p.scalar(g.field(name)) })
+	return g
+}
+
+func (p *stateParser) votes() []approvalState {
+	all := []approvalState{}
+	p.list(func() { all = append(all, *p.approval()) })
+	return all
+}
+
 func (p *stateParser) history() []attemptState {
 	all := []attemptState{}
-	p.expect("[")
-	if p.skip("]") {
-		return all
-	}
-	for p.ok {
+	p.list(func() {
 		var a attemptState
 		p.object(func(name string) { p.scalar(a.field(name)) })
 		all = append(all, a)
+	})
+	return all
+}
+
+// list parses a list. It calls value for each element, which parses the element. An empty list of a
+// script is an empty object, which it does not accept.
+func (p *stateParser) list(value func()) {
+	p.expect("[")
+	if p.skip("]") {
+		return
+	}
+	for p.ok {
+		value()
 		if !p.skip(",") {
 			p.expect("]")
-			break
+			return
 		}
 	}
-	return all
 }
 
 // object parses an object. It calls value for each name, which parses the value.

@@ -19,9 +19,15 @@ const plainState = `{"status":"succeeded","session":"ses_1","request":"r-1","pro
 	`"approval":{"decision":"approved","by":"user:bob","name":"Bob","email":"b@example.com","at":1764446400001,"reason":"","mac":"i"},` +
 	`"history":[{"attempt":1,"claimed":1764446400002,"ended":0,"outcome":"released"},{"attempt":1,"claimed":-1}]}`
 
+// votedState is a state of a command that several users have approved, and an admin alone.
+const votedState = `{"status":"queued","required":3,"votes":[{"by":"user:bob","name":"Bob","at":1,"aal":"aal2","roles":"viewer admin","age":60000,"mac":"i"},{"by":"user:carol","at":2}],` +
+	`"approval":{"decision":"approved","by":"user:dora","at":3,"glass":true},"glass":{"by":"user:dora","name":"Dora","email":"d@example.com","at":3,` +
+	`"reason":"fire","reviewer":"user:erin","reviewer_name":"Erin","reviewer_email":"e@example.com","reviewed":4,"comment":"seen"}}`
+
 // states are texts that parseState has to decode like package encoding/json, or to leave to it.
 var states = []string{
-	plainState, `{}`, `{"history":[]}`, `{"history":{}}`, `{"approval":{}}`, `{"approval":null}`, `{"status":null}`,
+	plainState, votedState, `{}`, `{"votes":[]}`, `{"votes":{}}`, `{"votes":[{}]}`, `{"votes":[{"by":"a"}],"votes":[{"by":"b"}]}`, `{"votes":null}`, `{"votes":[1]}`,
+	`{"glass":{}}`, `{"glass":null}`, `{"glass":{"by":"a"},"glass":{"at":1}}`, `{"glass":[]}`, `{"required":"2"}`, `{"votes":[{"by":"a"},]}`, `{"history":[]}`, `{"history":{}}`, `{"approval":{}}`, `{"approval":null}`, `{"status":null}`,
 	`{"status":"a\u0062"}`, `{"status":"a"b"}`, "{\"status\":\"\xff\"}", "{\"status\":\"\n\"}", `{"Status":"a"}`, `{"unknown":1}`,
 	`{"max":1.0}`, `{"max":1e3}`, `{"max":01}`, `{"max":-0}`, `{"max":-}`, `{"max":12345678901234567890}`, `{"max":"1"}`,
 	`{"max":1,"max":2}`, `{"approval":{"by":"a"},"approval":{"at":1}}`, `{"history":[{"attempt":1}],"history":[{"claimed":1}]}`,
@@ -35,6 +41,12 @@ func TestParseState_AcceptsWhatScriptsWrite(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "Zoë", s.Name)
 	require.Len(t, s.History, 2)
+	s, ok = parseState(votedState)
+	require.True(t, ok)
+	require.Len(t, s.Votes, 2)
+	require.Equal(t, "viewer admin", s.Votes[0].Roles)
+	require.EqualValues(t, 60000, s.Votes[0].Age)
+	require.Equal(t, "seen", s.Glass.Comment)
 }
 
 func TestParseState_AgreesWithJSON(t *testing.T) {
@@ -153,6 +165,8 @@ func anyState(t *rapid.T) map[string]any {
 		"past": text.Draw(t, "past"), "first": number.Draw(t, "first"), "digest": text.Draw(t, "digest"),
 		"history":  rapid.SliceOfN(attempt, 1, 20).Draw(t, "history"),
 		"approval": map[string]any{"by": text.Draw(t, "by"), "at": number.Draw(t, "at"), "reason": text.Draw(t, "reason")},
+		"votes":    rapid.SliceOfN(rapid.Just(map[string]any{"by": "user:v", "at": 7, "aal": "aal2", "roles": "approver", "age": 60000}), 1, 20).Draw(t, "votes"),
+		"glass":    map[string]any{"by": text.Draw(t, "glass"), "reviewed": number.Draw(t, "reviewed"), "comment": "seen"},
 		"later":    []any{1.5, "text", true, map[string]any{"a": -200}}, "later_number": number.Draw(t, "later"),
 	}
 	for name := range all {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/policy"
 	"github.com/fieldgate/fieldgate/recent"
+	"github.com/fieldgate/fieldgate/recordkey"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -48,15 +50,58 @@ func isStatement(body string) bool { return strings.HasPrefix(body, statementBeg
 
 // statedPolicy is the rule that applied to the proposal.
 type statedPolicy struct {
-	Effect  Mode   `json:"effect"`
-	Rule    string `json:"rule,omitempty"` // the pattern; empty if no rule matched
-	Version string `json:"version"`
+	Approvals  int      `json:"approvals,omitempty"` // absent if one is sufficient
+	Assurance  string   `json:"assurance,omitempty"`
+	BreakGlass bool     `json:"breakGlass,omitempty"`
+	ByProposer bool     `json:"breakGlassByProposer,omitempty"`
+	Effect     Mode     `json:"effect"`
+	Reason     bool     `json:"reason,omitempty"`
+	Roles      []string `json:"roles,omitempty"`
+	Rule       string   `json:"rule,omitempty"`      // its name, or the pattern of a rule of the floor; empty if no rule matched
+	SignInAge  string   `json:"signInAge,omitempty"` // a duration such as "15m"
+	Version    string   `json:"version"`
+	Within     string   `json:"within,omitempty"` // a duration such as "4h"
 }
 
-// statePolicy returns the rule that applies to a type of command.
-func (q *Queue) statePolicy(commandType string) statedPolicy {
-	rule := q.cfg.Policy.ruleOf(commandType)
-	return statedPolicy{Effect: rule.Mode, Rule: rule.Pattern, Version: q.policyVersion}
+// statePolicy returns the rule that decides on a proposal, and what its approval needs.
+func statePolicy(by judgement) statedPolicy {
+	stated := statedPolicy{Effect: by.mode(), Rule: by.Rule, Version: by.version}
+	if by.mode() != Review {
+		return stated
+	}
+	needs := by.Needs
+	if needs.Votes() > 1 {
+		stated.Approvals = needs.Votes()
+	}
+	stated.Assurance, stated.BreakGlass, stated.Reason, stated.Roles = needs.Assurance, needs.BreakGlass, needs.Reason, needs.Roles
+	stated.ByProposer = needs.GlassByProposer
+	stated.SignInAge, stated.Within = policy.FormatDuration(needs.SignInAge), policy.FormatDuration(needs.Within)
+	return stated
+}
+
+// admits reports whether a state is possible under the rule. A stricter policy may have raised the number of
+// approvals.
+func (p statedPolicy) admits(s state) bool {
+	if p.Effect != Review {
+		return true
+	}
+	isGlass := s.Approval != nil && s.Approval.Glass
+	return p.Approvals <= s.requires() && (!isGlass || p.BreakGlass && (p.ByProposer || s.Approval.By != s.Proposer))
+}
+
+// requirement returns what the rule requires of an approval, or nil if it requires none. A duration
+// that cannot be read is that of a later version, and is taken for none: the policy as it is now is
+// checked too.
+func (p statedPolicy) requirement() *policy.Requirement {
+	if p.Effect != Review {
+		return nil
+	}
+	needs := &policy.Requirement{
+		Approvals: p.Approvals, Roles: p.Roles, Assurance: p.Assurance, Reason: p.Reason, BreakGlass: p.BreakGlass, GlassByProposer: p.ByProposer,
+	}
+	needs.SignInAge, _ = time.ParseDuration(p.SignInAge)
+	needs.Within, _ = time.ParseDuration(p.Within)
+	return needs
 }
 
 // statedProposer is the user who proposed the command. The name of the user is not in the statement: users
@@ -64,12 +109,13 @@ func (q *Queue) statePolicy(commandType string) statedPolicy {
 type statedProposer struct {
 	ID   string `json:"id"`
 	Kind string `json:"kind"` // kindPerson or kindProgram
+	Role string `json:"role,omitempty"`
 }
 
 // These are the kinds of proposers. A program is an OAuth client that acts for the user.
 const (
-	kindPerson  = "person"
-	kindProgram = "program"
+	kindPerson  = policy.Person
+	kindProgram = policy.Program
 )
 
 func (p Proposal) proposer() statedProposer {
@@ -77,14 +123,14 @@ func (p Proposal) proposer() statedProposer {
 	if p.ByProgram {
 		kind = kindProgram
 	}
-	return statedProposer{ID: p.UserID, Kind: kind}
+	return statedProposer{ID: p.UserID, Kind: kind, Role: p.Role}
 }
 
 // encodeStatement returns the statement of a proposal.
-func (q *Queue) encodeStatement(p Proposal, id string, device identity, deliverBy time.Time) ([]byte, error) {
+func encodeStatement(p Proposal, by judgement, id string, device identity, deliverBy time.Time) ([]byte, error) {
 	encoded, err := encode(statement{
 		Command: id, DeliverBy: fieldgate.At(deliverBy), Device: device.encoded, MaxAttempts: p.MaxAttempts,
-		Parameters: p.Parameters, Policy: q.statePolicy(p.Type), Priority: p.Priority, Proposer: p.proposer(),
+		Parameters: p.Parameters, Policy: statePolicy(by), Priority: p.Priority, Proposer: p.proposer(),
 		Reason: p.Reason, RetryOf: p.RetryOf, Session: p.SessionID, Tenant: p.Tenant, Type: p.Type, Version: statementVersion,
 	})
 	if err != nil {
@@ -99,12 +145,12 @@ func statementDigest(encoded []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// verifyStatement returns errChanged if a record has not the digest of its statement, or if what the
+// verifyStatement returns recordkey.ErrChanged if a record has not the digest of its statement, or if what the
 // scripts apply to the command is not what the statement says.
 func verifyStatement(r record, s state) error {
 	encoded := []byte(r.body)
 	if statementDigest(encoded) != s.Digest {
-		return errChanged
+		return recordkey.ErrChanged
 	}
 	var stated struct {
 		statement
@@ -113,14 +159,14 @@ func verifyStatement(r record, s state) error {
 		} `json:"device"`
 	}
 	if err := json.Unmarshal(encoded, &stated); err != nil {
-		return errChanged
+		return recordkey.ErrChanged
 	}
 	isSame := stated.Version == statementVersion && stated.Command == r.id && stated.Tenant == r.tenant &&
 		stated.Device.ID == r.deviceID && stated.Session == s.Session && stated.MaxAttempts == s.Max &&
 		stated.Priority == s.Priority && stated.DeliverBy.UnixMilli() == s.DeliverBy &&
-		store.ActorUser(stated.Proposer.ID) == s.Proposer
+		store.ActorUser(stated.Proposer.ID) == s.Proposer && stated.Policy.admits(s)
 	if !isSame {
-		return errChanged
+		return recordkey.ErrChanged
 	}
 	return nil
 }
@@ -131,6 +177,7 @@ func verifyStatement(r record, s state) error {
 type identity struct {
 	revision, epoch string
 	encoded         json.RawMessage
+	tags            map[string]string // those in encoded, for the policy
 }
 
 // identityFields are the fields of a device's record that encodeIdentity reads.
@@ -156,7 +203,7 @@ func encodeIdentity(id string, fields store.Reply) (identity, error) {
 	}
 	stated.SerialNumber = metadata["serialNumber"]
 	encoded, err := encode(stated)
-	return identity{revision: fields.String(0), epoch: fields.String(1), encoded: encoded}, err
+	return identity{revision: fields.String(0), epoch: fields.String(1), encoded: encoded, tags: stated.Tags}, err
 }
 
 // identify returns the identity of a device, if commands get statements. It may be an earlier one that

@@ -18,8 +18,12 @@ func parsePacked(raw string) (s state, ok bool) {
 	p.object(func(name string) {
 		switch name {
 		case "approval":
-			s.Approval = new(approvalState)
-			p.object(func(name string) { p.scalar(s.Approval.field(name)) })
+			s.Approval = p.approval()
+		case "votes":
+			s.Votes = p.votes()
+		case "glass":
+			s.Glass = new(glassState)
+			p.object(func(name string) { p.scalar(s.Glass.field(name)) })
 		case "history":
 			s.History = p.history()
 		default:
@@ -34,6 +38,24 @@ func parsePacked(raw string) (s state, ok bool) {
 type packedParser struct {
 	rest string
 	ok   bool
+}
+
+func (p *packedParser) approval() *approvalState {
+	a := new(approvalState)
+	p.object(func(name string) { p.scalar(a.field(name)) })
+	return a
+}
+
+func (p *packedParser) votes() []approvalState {
+	all := []approvalState{}
+	for range p.length(0x90, 0xdc) {
+		a := p.approval()
+		if !p.ok {
+			break
+		}
+		all = append(all, *a)
+	}
+	return all
 }
 
 // history parses a list of attempts.

@@ -115,12 +115,17 @@ func (c *Conn) Context() context.Context { return c.ctx }
 // full. An error means that the message was not queued.
 func (c *Conn) Send(text []byte) error { return c.enqueue(outgoing{websocket.TextMessage, text}) }
 
-// TrySend queues a text message unless the queue is full or the socket is closing. It
-// reports whether the message was queued.
+// forReplies is the number of parts of the write queue of which TrySend leaves one free. A reply that finds no
+// room closes the socket, and a burst of events must not do that to a client that reads everything.
+const forReplies = 4
+
+// TrySend queues a text message, such as an event, unless the socket is closing or the queue has no room
+// beside the share of the replies. It reports whether the message was queued.
 func (c *Conn) TrySend(text []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.isClosing() || c.queueFull(len(text)) {
+	messages, bytes := c.limits.MaxQueued, c.limits.MaxQueuedBytes
+	if c.isClosing() || c.queueFull(len(text), messages-messages/forReplies, bytes-bytes/forReplies) {
 		return false
 	}
 	c.addToQueue(outgoing{websocket.TextMessage, text})
@@ -144,7 +149,7 @@ func (c *Conn) enqueue(o outgoing) error {
 	switch {
 	case c.isClosing():
 		return errClosed
-	case c.queueFull(len(o.data)):
+	case c.queueFull(len(o.data), c.limits.MaxQueued, c.limits.MaxQueuedBytes):
 		c.clearQueue()
 		c.startClose(CloseTooSlow, "")
 		return errClosed
@@ -157,10 +162,10 @@ func (c *Conn) enqueue(o outgoing) error {
 
 func (c *Conn) isClosing() bool { return c.closing != nil }
 
-// queueFull reports whether the queue has no room for a message of the given size, in
+// queueFull reports whether a queue with these limits has no room for a message of the given size, in
 // bytes. An empty queue has room for a message of any size.
-func (c *Conn) queueFull(size int) bool {
-	return len(c.queue) >= c.limits.MaxQueued || len(c.queue) > 0 && c.queuedBytes+size > c.limits.MaxQueuedBytes
+func (c *Conn) queueFull(size, maxMessages, maxBytes int) bool {
+	return len(c.queue) >= maxMessages || len(c.queue) > 0 && c.queuedBytes+size > maxBytes
 }
 
 func (c *Conn) addToQueue(o outgoing) {

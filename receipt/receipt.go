@@ -11,6 +11,7 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/passkey"
 )
 
 // version is the version of the format of receipts. A member that a reader must not ignore raises it.
@@ -30,10 +31,18 @@ type Receipt struct {
 
 // Vote is the vote of a user for a command.
 type Vote struct {
-	UserID   string
-	Decision string // "approved"
-	At       time.Time
+	UserID    string
+	Decision  string // "approved" or BreakGlass
+	At        time.Time
+	Assurance string // assurance level of the sign-in; may be empty
+
+	// Assertion is that of the passkey which has signed the statement. It is nil without one.
+	Assertion *passkey.Assertion
 }
+
+// BreakGlass is the decision of an admin who has approved a command without the other users whom its rule
+// needs.
+const BreakGlass = "break_glass"
 
 // payload is the content of a receipt. The members are sorted by name.
 type payload struct {
@@ -45,9 +54,11 @@ type payload struct {
 }
 
 type statedVote struct {
-	At       fieldgate.Timestamp `json:"at"`
-	Decision string              `json:"decision"`
-	User     string              `json:"user"`
+	AAL       string              `json:"aal,omitempty"`
+	Assertion *passkey.Assertion  `json:"assertion,omitempty"`
+	At        fieldgate.Timestamp `json:"at"`
+	Decision  string              `json:"decision"`
+	User      string              `json:"user"`
 }
 
 // Sign returns the receipt as a JWS in compact form (RFC 7515).
@@ -57,7 +68,9 @@ func (s *Signer) Sign(r Receipt) (string, error) {
 		Statement: base64.RawURLEncoding.EncodeToString(r.Statement), Version: version, Votes: []statedVote{},
 	}
 	for _, vote := range r.Votes {
-		content.Votes = append(content.Votes, statedVote{At: fieldgate.At(vote.At), Decision: vote.Decision, User: vote.UserID})
+		content.Votes = append(content.Votes, statedVote{
+			AAL: vote.Assurance, Assertion: vote.Assertion, At: fieldgate.At(vote.At), Decision: vote.Decision, User: vote.UserID,
+		})
 	}
 	encoded, err := json.Marshal(content)
 	if err != nil {

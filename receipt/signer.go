@@ -19,7 +19,7 @@ import (
 
 // Signer signs receipts with one key, and knows the public keys that verify them.
 type Signer struct {
-	key       jwk.Key
+	key       any // a private key of the standard library: the library converts one of its own for each signature
 	algorithm jwa.SignatureAlgorithm
 	header    jws.Headers
 	keys      []PublicKey
@@ -122,10 +122,7 @@ func (s *Signer) addPair(private, public any) error {
 		return nil
 	}
 	s.keys = append([]PublicKey{described}, s.keys...)
-	s.algorithm, s.header = algorithm, jws.NewHeaders()
-	if s.key, err = jwk.FromRaw(private); err != nil {
-		return fmt.Errorf("reading a key: %w", err)
-	}
+	s.key, s.algorithm, s.header = private, algorithm, jws.NewHeaders()
 	return errors.Join(s.header.Set(jws.KeyIDKey, described.ID), s.header.Set(jws.TypeKey, mediaType))
 }
 

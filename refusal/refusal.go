@@ -41,10 +41,16 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeInvalidClaimToken: {detail: "This claim token was never issued for the command."},
 	fieldgate.CodeSelfApproval:      {detail: "The proposer of a command may not approve it. Ask another approver."},
 
+	fieldgate.CodeCommandDenied: {
+		detail: "An admin has approved this command alone before, and may not do it again: ask the approvers, or propose it again.",
+	},
+
 	fieldgate.CodeDeviceNotFound:     {detail: "There is no such device."},
 	fieldgate.CodeSessionNotFound:    {detail: "There is no such session."},
 	fieldgate.CodeCommandNotFound:    {detail: "There is no such command."},
 	fieldgate.CodeConnectionNotFound: {detail: "There is no such connection."},
+	fieldgate.CodePasskeyNotFound:    {detail: "You have no such passkey."},
+	fieldgate.CodeVoteNotFound:       {detail: "You have no approval of this command that you could withdraw. Read it to see whose it has."},
 
 	fieldgate.CodeExternalIDTaken:      {detail: "Another device of this tenant has this externalId. Choose another one."},
 	fieldgate.CodeSessionActive:        {"The device already has an active session. Use it or close it first.", addSession},
@@ -53,10 +59,13 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeSessionClosed:        {detail: "The session has ended, and its commands with it. Open a new session."},
 	fieldgate.CodeCommandFinished:      {detail: "The command has ended already. Read it to see how."},
 	fieldgate.CodeAlreadyDecided:       {detail: "The command is not pending approval any more. Read it to see what was decided."},
+	fieldgate.CodeAlreadyClaimed:       {detail: "The device has claimed the command already. Cancel it to ask the device to stop."},
 	fieldgate.CodeApprovalExpired:      {detail: "The time to decide on this command has passed. Propose it again."},
 	fieldgate.CodeClaimSuperseded:      {detail: "This claim has ended: the command was released or claimed again. Stop working on it."},
 	fieldgate.CodeClaimExpired:         {detail: "The lease of this claim has expired. Submit the result all the same, or claim again."},
 	fieldgate.CodeIdempotencyKeyReused: {detail: "This Idempotency-Key was used for another request. Use a new key."},
+
+	fieldgate.CodePolicyConflict: {detail: "The policy has changed since you have read it. Read it again and repeat your change."},
 
 	fieldgate.CodeRateLimited: {"Too many requests were sent. Wait before sending the next one.", addRetryAfter},
 	fieldgate.CodeDeviceQueueFull: {

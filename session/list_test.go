@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -41,28 +42,24 @@ func (b *bench) list(f session.Filter, limit int) (ids []string, pages int) {
 func (b *bench) writeSessions(n int, status session.Status) (ids []string) {
 	b.t.Helper()
 	first := rand.Int64N(1e12) // another tenant of the partition may write sessions too
-	b.do(func(ctx context.Context, c store.Client) error {
-		ids = nil // do may call this function twice
-		pipe := c.Pipeline()
-		for i := range n {
-			// The ids are built here, because NewID does not order ids from the same
-			// millisecond.
-			id := fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), first+int64(i))
-			pipe.HSet(ctx, store.SessionKey(id), "tenant", b.device.Tenant, "device", b.device.ID, "status", string(status),
-				"type", "diagnostic", "created", 1, "expires", strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10))
-			pipe.ZAdd(ctx, store.Tenant(b.device.Tenant).SessionsKey(), redis.Z{Member: id})
-			pipe.ZAdd(ctx, b.device.SessionsKey(), redis.Z{Member: id})
-			ids = append([]string{id}, ids...)
-			if pipe.Len() < 300 { // one round trip of all would take longer than the store may
-				continue
+	for i := range n {
+		// The ids are built here, because NewID does not order ids from the same millisecond.
+		ids = append(ids, fmt.Sprintf("ses_%s%026d", store.PartitionOf(b.device.Tenant), first+int64(i)))
+	}
+	for batch := range slices.Chunk(ids, 100) { // all at once would take longer than the store may
+		b.do(func(ctx context.Context, c store.Client) error {
+			pipe := c.Pipeline()
+			for _, id := range batch {
+				pipe.HSet(ctx, store.SessionKey(id), "tenant", b.device.Tenant, "device", b.device.ID, "status", string(status),
+					"type", "diagnostic", "created", 1, "expires", strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10))
+				pipe.ZAdd(ctx, store.Tenant(b.device.Tenant).SessionsKey(), redis.Z{Member: id})
+				pipe.ZAdd(ctx, b.device.SessionsKey(), redis.Z{Member: id})
 			}
-			if _, err := pipe.Exec(ctx); err != nil {
-				return err
-			}
-		}
-		_, err := pipe.Exec(ctx)
-		return err
-	})
+			_, err := pipe.Exec(ctx)
+			return err
+		})
+	}
+	slices.Reverse(ids)
 	return ids
 }
 

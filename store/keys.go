@@ -219,6 +219,24 @@ func (t Tenant) CutOffsKey() string { return t.key("cut-offs") }
 // CutOffDetailsKey returns the key of the hash with the details of the tenant's cut-offs.
 func (t Tenant) CutOffDetailsKey() string { return t.key("cut-offs", "details") }
 
+// PolicyKey returns the key of the hash with the tenant's policy: its version, the record of this
+// version, the number of the newest version, and the record of the change that waits for approval.
+func (t Tenant) PolicyKey() string { return t.key("policy") }
+
+// PolicyVersionsKey returns the key of the hash with the records of the tenant's policy, by version.
+func (t Tenant) PolicyVersionsKey() string { return t.key("policy", "versions") }
+
+// PasskeysKey returns the key of the hash with the passkeys of the tenant's users.
+func (t Tenant) PasskeysKey() string { return t.key("passkeys") }
+
+// ChallengeKey returns the key of the challenge for which a user may register a passkey.
+func (t Tenant) ChallengeKey(userID string) string {
+	return t.key("passkeys", "challenge", DigestOf(userID))
+}
+
+// RosterKey returns the key of the list of the versions of the tenant's roster, the oldest first.
+func (t Tenant) RosterKey() string { return t.key("roster") }
+
 // RateKey returns the key of the tenant's rate limit.
 func (t Tenant) RateKey() string { return t.key("rate") }
 

@@ -36,6 +36,9 @@ type ReconcileConfig struct {
 	// Retention, if set, is recorded before each batch: see RecordRetention.
 	Retention time.Duration
 
+	// Begin, if set, is called at the beginning of each round, before its first batch.
+	Begin func(ctx context.Context) error
+
 	// Tenant, if set, checks the records of a tenant that belong to no device.
 	Tenant func(ctx context.Context, tenant string) error
 
@@ -87,6 +90,9 @@ func (s *Store) ReconcileOnce(ctx context.Context, cfg ReconcileConfig) (done bo
 	}
 	if from == (cursor{}) {
 		err = s.beginRound(ctx)
+		if cfg.Begin != nil {
+			err = errors.Join(err, cfg.Begin(ctx))
+		}
 	}
 	if cfg.Retention > 0 {
 		s.RecordRetention(ctx, cfg.Retention)

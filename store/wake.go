@@ -57,6 +57,9 @@ type Wake struct {
 	// CutOff reports that a user of the tenant was cut off. Such a wake-up has no event.
 	CutOff bool
 
+	// PolicyChanged reports that the policy of the tenant has changed. Such a wake-up has no event.
+	PolicyChanged bool
+
 	// LoginEnded reports that one of the device's logins was ended, by a logout or
 	// because the device has too many logins. Such a wake-up has no event.
 	LoginEnded bool
@@ -141,6 +144,8 @@ func parseWake(payload string) Wake {
 		return Wake{DeviceID: f[1], Tenant: f[2], CommandID: f[3]}
 	case "cut-off":
 		return Wake{Tenant: f[2], CutOff: true}
+	case "policy":
+		return Wake{Tenant: f[2], PolicyChanged: true}
 	default:
 		return Wake{Ready: kind == "ready", RoomsOnly: kind == "room", DeviceID: f[1], Tenant: f[2], EventID: f[3]}
 	}

@@ -41,12 +41,13 @@ function idsAreShared() {
 // unitsInNames requires that the name of a duration contains the unit, and that a time has the
 // format of RFC 3339.
 function unitsInNames() {
-  const mayBeTime = /(At|By|Until|Seen|Time|time|timestamp|since)$/;
+  const mayBeTime = /(^at|At|By|Until|Seen|Time|time|timestamp|since)$/;
   const mustBeTime = /(At|Until|Seen)$/;
   return {
     SchemaProperties(properties, { report, location }) {
       for (const [name, schema] of Object.entries(properties)) {
         const at = location.child([name]);
+        if (schema['x-name-of']) continue; // another standard has chosen the name
         if (/(timeout|duration|latency|uptime|interval|delay)$/i.test(name)) {
           report({ message: `name the unit: ${name}Ms or ${name}Seconds`, location: at });
         }

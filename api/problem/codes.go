@@ -29,7 +29,7 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeInvalidClaimToken: {http.StatusForbidden, "The claim token is not valid"},
 	fieldgate.CodeCommandDenied:     {http.StatusForbidden, "The policy denies this command"},
 	fieldgate.CodeSelfApproval:      {http.StatusForbidden, "The proposer may not approve"},
-	fieldgate.CodeStepUpRequired:    {http.StatusForbidden, "A second factor is required"},
+	fieldgate.CodeStepUpRequired:    {http.StatusForbidden, "A stronger sign-in is required"},
 	fieldgate.CodeClientNotAllowed:  {http.StatusForbidden, "The application may not approve"},
 	fieldgate.CodeOriginNotAllowed:  {http.StatusForbidden, "The origin is not allowed"},
 
@@ -38,6 +38,8 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeSessionNotFound:    {http.StatusNotFound, "There is no such session"},
 	fieldgate.CodeCommandNotFound:    {http.StatusNotFound, "There is no such command"},
 	fieldgate.CodeReceiptNotFound:    {http.StatusNotFound, "The command has no receipt"},
+	fieldgate.CodePasskeyNotFound:    {http.StatusNotFound, "There is no such passkey"},
+	fieldgate.CodeVoteNotFound:       {http.StatusNotFound, "There is no such approval"},
 	fieldgate.CodeConnectionNotFound: {http.StatusNotFound, "There is no such connection"},
 
 	fieldgate.CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "The path does not have this method"},
@@ -51,12 +53,14 @@ var kinds = map[fieldgate.Code]kind{
 	fieldgate.CodeSessionClosed:        {http.StatusConflict, "The session is closed"},
 	fieldgate.CodeCommandFinished:      {http.StatusConflict, "The command has ended"},
 	fieldgate.CodeCommandNotFinished:   {http.StatusConflict, "The command has not ended"},
+	fieldgate.CodeAlreadyClaimed:       {http.StatusConflict, "The command was already claimed"},
 	fieldgate.CodeAlreadyDecided:       {http.StatusConflict, "The command was already decided"},
 	fieldgate.CodeApprovalExpired:      {http.StatusConflict, "The time to decide has passed"},
 	fieldgate.CodeDigestMismatch:       {http.StatusConflict, "The digest does not match"},
 	fieldgate.CodeClaimSuperseded:      {http.StatusConflict, "A newer claim exists"},
 	fieldgate.CodeClaimExpired:         {http.StatusConflict, "The lease has expired"},
 	fieldgate.CodeIdempotencyKeyReused: {http.StatusConflict, "The idempotency key was used before"},
+	fieldgate.CodePolicyConflict:       {http.StatusConflict, "The policy has changed"},
 
 	fieldgate.CodeBodyTooLarge:         {http.StatusRequestEntityTooLarge, "The body is too large"},
 	fieldgate.CodeUnsupportedMediaType: {http.StatusUnsupportedMediaType, "The media type is not supported"},

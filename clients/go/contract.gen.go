@@ -22,6 +22,7 @@ const (
 // Defines values for ApprovalStatus.
 const (
 	ApprovalStatusPending ApprovalStatus = "pending"
+	ApprovalStatusReview  ApprovalStatus = "review"
 )
 
 // Defines values for CommandOrder.
@@ -71,6 +72,19 @@ const (
 	DeviceStatusSuspended      DeviceStatus = "suspended"
 )
 
+// Defines values for EvaluatedProposerKind.
+const (
+	EvaluatedProposerKindPerson  EvaluatedProposerKind = "person"
+	EvaluatedProposerKindProgram EvaluatedProposerKind = "program"
+)
+
+// Defines values for EvaluatedProposerRole.
+const (
+	EvaluatedProposerRoleAdmin    EvaluatedProposerRole = "admin"
+	EvaluatedProposerRoleApprover EvaluatedProposerRole = "approver"
+	EvaluatedProposerRoleOperator EvaluatedProposerRole = "operator"
+)
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -82,6 +96,64 @@ const (
 	HeartbeatStatusDegraded HeartbeatStatus = "degraded"
 	HeartbeatStatusError    HeartbeatStatus = "error"
 	HeartbeatStatusOk       HeartbeatStatus = "ok"
+)
+
+// Defines values for PasskeyKeyAlg.
+const (
+	PasskeyKeyAlgES256 PasskeyKeyAlg = "ES256"
+	PasskeyKeyAlgEdDSA PasskeyKeyAlg = "EdDSA"
+)
+
+// Defines values for PasskeyKeyCrv.
+const (
+	PasskeyKeyCrvEd25519 PasskeyKeyCrv = "Ed25519"
+	PasskeyKeyCrvP256    PasskeyKeyCrv = "P-256"
+)
+
+// Defines values for PasskeyKeyKty.
+const (
+	PasskeyKeyKtyEC  PasskeyKeyKty = "EC"
+	PasskeyKeyKtyOKP PasskeyKeyKty = "OKP"
+)
+
+// Defines values for PasskeyOptionsAttestation.
+const (
+	PasskeyOptionsAttestationNone PasskeyOptionsAttestation = "none"
+)
+
+// Defines values for PasskeySelectionResidentKey.
+const (
+	PasskeySelectionResidentKeyPreferred PasskeySelectionResidentKey = "preferred"
+)
+
+// Defines values for PasskeySelectionUserVerification.
+const (
+	PasskeySelectionUserVerificationRequired PasskeySelectionUserVerification = "required"
+)
+
+// Defines values for PolicyEvaluationRoles.
+const (
+	PolicyEvaluationRolesAdmin    PolicyEvaluationRoles = "admin"
+	PolicyEvaluationRolesApprover PolicyEvaluationRoles = "approver"
+)
+
+// Defines values for PolicyRuleProposer.
+const (
+	PolicyRuleProposerPerson  PolicyRuleProposer = "person"
+	PolicyRuleProposerProgram PolicyRuleProposer = "program"
+)
+
+// Defines values for PolicyRuleProposerRoles.
+const (
+	PolicyRuleProposerRolesAdmin    PolicyRuleProposerRoles = "admin"
+	PolicyRuleProposerRolesApprover PolicyRuleProposerRoles = "approver"
+	PolicyRuleProposerRolesOperator PolicyRuleProposerRoles = "operator"
+)
+
+// Defines values for PolicyRuleRoles.
+const (
+	PolicyRuleRolesAdmin    PolicyRuleRoles = "admin"
+	PolicyRuleRolesApprover PolicyRuleRoles = "approver"
 )
 
 // Defines values for ResultStatus.
@@ -158,15 +230,17 @@ type ActorDetails struct {
 // ActorKind The kind of actor; `system` is the gateway itself. Values may be added.
 type ActorKind string
 
-// Approval The decision on a command. It is made once and never changes.
+// Approval The decision on a command, and the votes. `decision`, `decidedBy` and `decidedAt` are those of
+// the vote that ended the wait. They are absent while a command that requires several approvals
+// waits for them.
 type Approval struct {
 	// DecidedAt The time of the decision.
-	DecidedAt time.Time `json:"decidedAt"`
+	DecidedAt time.Time `json:"decidedAt,omitempty,omitzero"`
 
 	// DecidedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
 	//
 	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
-	DecidedBy string `json:"decidedBy"`
+	DecidedBy string `json:"decidedBy,omitempty,omitzero"`
 
 	// DecidedByActor A user or device that has acted, or the gateway, with the name and the e-mail address of
 	// a user for display. They are those of the user's token at the time of the act, and stay
@@ -175,15 +249,24 @@ type Approval struct {
 	DecidedByActor ActorDetails `json:"decidedByActor,omitempty,omitzero"`
 
 	// Decision The decision.
-	Decision Decision `json:"decision"`
+	Decision Decision `json:"decision,omitempty,omitzero"`
 
 	// Reason The reason, in words, for readers of the timeline.
 	//
 	// Example: agreed with the site
 	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Required The number of distinct users who must approve the command. The proposer is none of them if it is more than 1.
+	//
+	// Example: 2
+	Required int `json:"required,omitempty,omitzero"`
+
+	// Votes The votes, oldest first.
+	Votes []Vote `json:"votes,omitzero"`
 }
 
-// ApprovalStatus Which commands to list.
+// ApprovalStatus Which commands to list: those that are pending approval, or those that wait for the review of
+// a `breakGlass`.
 type ApprovalStatus string
 
 // AuthenticateDeviceRequest The credentials of a device, as its registration returned them.
@@ -200,6 +283,58 @@ type AuthenticateDeviceRequest struct {
 	//
 	// Example: 4EXAMPLE7K2MQ9TX4WPA6R3Z5V
 	InstanceID string `json:"instanceId,omitempty,omitzero"`
+}
+
+// BreakGlass An admin has approved the command without the other users whom its rule requires. Present from
+// then on, whatever becomes of the command.
+type BreakGlass struct {
+	// At The time of the approval.
+	At time.Time `json:"at"`
+
+	// By A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	By ActorDetails `json:"by"`
+
+	// Comment What the reviewer has found.
+	Comment string `json:"comment,omitempty,omitzero"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason"`
+
+	// ReviewedAt The time of the review. Absent before it.
+	ReviewedAt time.Time `json:"reviewedAt,omitempty,omitzero"`
+
+	// ReviewedBy A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	ReviewedBy ActorDetails `json:"reviewedBy,omitempty,omitzero"`
+}
+
+// BreakGlassRequest Why an admin approves a command alone.
+type BreakGlassRequest struct {
+	// Assertion A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication.
+	Assertion *PasskeyAssertion `json:"assertion,omitempty"`
+
+	// Digest The `digest` of the command that the admin saw. If it differs, the command is not approved.
+	Digest string `json:"digest,omitempty,omitzero"`
+
+	// Reason The reason, in words, for readers of the timeline and for the reviewer.
+	//
+	// Example: the line stands still and no other approver is awake
+	Reason string `json:"reason"`
+}
+
+// BreakGlassReviewRequest What the reviewer has found.
+type breakGlassReviewRequest struct {
+	// Comment What the reviewer has found.
+	//
+	// Example: the line stood still, and nobody else was awake
+	Comment string `json:"comment"`
 }
 
 // Build The build of the process.
@@ -345,10 +480,12 @@ type claimedCommands struct {
 
 // Command A command for one device. What it asks of the device never changes after it is proposed.
 type Command struct {
-	// Approval The decision on a command. It is made once and never changes.
+	// Approval The decision on a command, and the votes. `decision`, `decidedBy` and `decidedAt` are those of
+	// the vote that ended the wait. They are absent while a command that requires several approvals
+	// waits for them.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
-	// ApproveBy The time until which the command can be approved. Absent if it requires no approval.
+	// ApproveBy The time until which the command can be approved, `deliverBy` at the latest. Absent if it requires no approval.
 	ApproveBy time.Time `json:"approveBy,omitempty,omitzero"`
 
 	// Attempt The number of claims of the command. A released claim does not count.
@@ -359,6 +496,10 @@ type Command struct {
 	// Attempts Each claim of the command, oldest first. Present only in the response to `getCommand`.
 	Attempts []CommandAttempt `json:"attempts,omitzero"`
 
+	// BreakGlass An admin has approved the command without the other users whom its rule requires. Present from
+	// then on, whatever becomes of the command.
+	BreakGlass BreakGlass `json:"breakGlass,omitempty,omitzero"`
+
 	// CancelRequested Whether the cancellation of the command was requested.
 	CancelRequested bool `json:"cancelRequested"`
 
@@ -368,7 +509,7 @@ type Command struct {
 	// CreatedAt The time at which the command was proposed.
 	CreatedAt time.Time `json:"createdAt"`
 
-	// DeliverBy The time until which the device can claim the command.
+	// DeliverBy The time until which the device can claim the command. It is never after the end of the session.
 	DeliverBy time.Time `json:"deliverBy"`
 
 	// DeviceID The id of a device.
@@ -410,6 +551,10 @@ type Command struct {
 	// ParametersOmitted True if a list omits the parameters because they have more than 4 KiB, otherwise
 	// absent. `parameters` is then `{}`; `GET` of the command returns them.
 	ParametersOmitted bool `json:"parametersOmitted,omitempty,omitzero"`
+
+	// Policy The rule that applied to the proposal, as the `statement` contains it. Absent for a command
+	// without one, and if a list omits its parameters.
+	Policy CommandPolicy `json:"policy,omitempty,omitzero"`
 
 	// Priority The priority of the command; 9 is the highest.
 	//
@@ -459,6 +604,11 @@ type Command struct {
 	//
 	// Example: ses_7k01jd3qb5w8k2r6f0d4s7g1p3en
 	SessionID string `json:"sessionId"`
+
+	// SetAsideAt The time at which the gateway set the command aside, because its record cannot be read or was changed
+	// in the store. The device does not get it: cancel it, and propose it again. `approval` has no vote that
+	// no user has made. Absent otherwise, and after the end of the command.
+	SetAsideAt time.Time `json:"setAsideAt,omitempty,omitzero"`
 
 	// Statement The complete description of the command, in base64url without padding: a JSON object that was
 	// encoded once, when the command was proposed. The SHA-256 of the bytes is the `digest`. The
@@ -557,6 +707,20 @@ type CommandOutput struct {
 
 	// Seq The number of the newest report of the newest claim that has reported. Absent if there is none.
 	Seq int `json:"seq,omitempty,omitzero"`
+}
+
+// CommandPolicy The rule that applied to the proposal, as the `statement` contains it. Absent for a command
+// without one, and if a list omits its parameters.
+type CommandPolicy struct {
+	// Rule The rule. Absent if none matched.
+	//
+	// Example: remediation.*
+	Rule string `json:"rule,omitempty,omitzero"`
+
+	// Version The version of the rules.
+	//
+	// Example: 1f2a3b4c5d6e
+	Version string `json:"version"`
 }
 
 // CommandResult The result that the device submitted. Absent before that.
@@ -714,6 +878,19 @@ type CutOffRequest struct {
 	SessionID string `json:"sessionId,omitempty,omitzero"`
 }
 
+// DecidePolicyRequest A decision on the change that waits.
+type DecidePolicyRequest struct {
+	// Approved Whether the change is approved.
+	//
+	// Example: true
+	Approved bool `json:"approved"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version"`
+}
+
 // DecidedCommand The command with the decision on it.
 type decidedCommand struct {
 	// Command A command for one device. What it asks of the device never changes after it is proposed.
@@ -727,6 +904,9 @@ type Decision string
 type DecisionRequest struct {
 	// Approved Whether the command may run.
 	Approved bool `json:"approved"`
+
+	// Assertion A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication.
+	Assertion *PasskeyAssertion `json:"assertion,omitempty"`
 
 	// CommandID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
 	CommandID string `json:"commandId"`
@@ -968,6 +1148,45 @@ type DevicePresence string
 // out of service. Values may be added; tolerate unknown ones.
 type DeviceStatus string
 
+// EvaluatePolicyRequest A proposal that is not made.
+type EvaluatePolicyRequest struct {
+	// DeviceID An id issued by this gateway. An id that does not exist for the caller returns 404, whatever its form.
+	DeviceID string `json:"deviceId"`
+
+	// Parameters The input of the command. The JSON value is delivered to the device unchanged, including
+	// numbers of any size; whitespace and the order of names may change. At most 32 KiB.
+	//
+	//
+	// Example: {"graceSeconds":10,"service":"telemetry"}
+	Parameters json.RawMessage `json:"parameters,omitempty,omitzero"`
+
+	// Proposer The user who would propose. Default of each field: that of the caller.
+	Proposer EvaluatedProposer `json:"proposer,omitempty,omitzero"`
+
+	// Type The type of the command, as the device knows it: words of letters, digits, `_` and `-`,
+	// joined by dots. The policy decides by it. `diagnostic.*` is for commands that change
+	// nothing on the device.
+	//
+	//
+	// Example: service.restart
+	Type string `json:"type"`
+}
+
+// EvaluatedProposer The user who would propose. Default of each field: that of the caller.
+type EvaluatedProposer struct {
+	// Kind The kind of the proposer.
+	Kind EvaluatedProposerKind `json:"kind,omitempty,omitzero"`
+
+	// Role The role of the proposer.
+	Role EvaluatedProposerRole `json:"role,omitempty,omitzero"`
+}
+
+// EvaluatedProposerKind The kind of the proposer.
+type EvaluatedProposerKind string
+
+// EvaluatedProposerRole The role of the proposer.
+type EvaluatedProposerRole string
+
 // Event A change that was recorded.
 type Event struct {
 	// Actor The user or device that caused the event, or the gateway.
@@ -1025,7 +1244,9 @@ type Event struct {
 	// `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
 	// `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
 	// `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-	// `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+	// `command.expired`, `command.result_conflict`, `command.vote`, `command.vote_withdrawn`,
+	// `command.break_glass`, `command.break_glass_reviewed`. Only sockets receive `user.cut_off`,
+	// `policy.changed`, `roster.changed`, `passkey.registered`, `passkey.deleted`, and
 	// `command.progress` of a running command. Values may be added;
 	// tolerate unknown ones.
 	//
@@ -1238,9 +1459,548 @@ type OpenSessionRequest struct {
 	Type SessionType `json:"type"`
 }
 
+// Passkey A passkey of a user.
+type Passkey struct {
+	// CreatedAt The time of the registration.
+	CreatedAt time.Time `json:"createdAt"`
+
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// LastUsedAt The time of the last approval that it has signed. Absent before the first.
+	LastUsedAt time.Time `json:"lastUsedAt,omitempty,omitzero"`
+
+	// Name The name that the user has given.
+	//
+	// Example: Key ring
+	Name string `json:"name"`
+
+	// PublicKey The public key of a passkey as a JSON Web Key (RFC 7517), for P-256 (RFC 7518) or Ed25519 (RFC 8037).
+	PublicKey PasskeyKey `json:"publicKey"`
+}
+
+// PasskeyAssertion A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication.
+type PasskeyAssertion struct {
+	// AuthenticatorAttachment Whether the authenticator is part of the device of the user. The gateway does not read it.
+	AuthenticatorAttachment string `json:"authenticatorAttachment,omitempty,omitzero"`
+
+	// ClientExtensionResults Results of extensions. The gateway requests none, and does not read them.
+	//
+	// Example: {}
+	ClientExtensionResults json.RawMessage `json:"clientExtensionResults,omitempty,omitzero"`
+
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// RawID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	RawID string `json:"rawId"`
+
+	// Response The response of the authenticator.
+	Response PasskeyAssertionResponse `json:"response"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyAssertionResponse The response of the authenticator.
+type PasskeyAssertionResponse struct {
+	// AuthenticatorData What the authenticator states, in base64url.
+	//
+	// Example: SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+	AuthenticatorData string `json:"authenticatorData"`
+
+	// ClientDataJSON What the browser states, in base64url: the challenge and the origin of the page.
+	//
+	// Example: eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+	ClientDataJSON string `json:"clientDataJSON"`
+
+	// Signature The signature, in base64url: ASN.1 for ES256, and 64 bytes for EdDSA.
+	//
+	// Example: MEUCIQDx
+	Signature string `json:"signature"`
+
+	// UserHandle The id of the user, in base64url. The gateway does not read it.
+	//
+	// Example: ZTc1OGQyNDg4ODZlYjc2NA
+	UserHandle string `json:"userHandle,omitempty,omitzero"`
+}
+
+// PasskeyAttestation The response of the authenticator. The gateway reads the first two members.
+type PasskeyAttestation struct {
+	// AttestationObject What the authenticator states about the new key, in base64url.
+	//
+	// Example: o2NmbXRkbm9uZQ
+	AttestationObject string `json:"attestationObject"`
+
+	// AuthenticatorData What the authenticator states, in base64url.
+	//
+	// Example: SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+	AuthenticatorData string `json:"authenticatorData,omitempty,omitzero"`
+
+	// ClientDataJSON What the browser states, in base64url: the challenge and the origin of the page.
+	//
+	// Example: eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+	ClientDataJSON string `json:"clientDataJSON"`
+
+	// PublicKey The public key, in base64url.
+	//
+	// Example: MFkwEwYHKoZIzj0CAQ
+	PublicKey string `json:"publicKey,omitempty,omitzero"`
+
+	// PublicKeyAlgorithm The algorithm of the key, by its number (COSE).
+	//
+	// Example: -7
+	PublicKeyAlgorithm int `json:"publicKeyAlgorithm,omitempty,omitzero"`
+
+	// Transports How the authenticator is reached.
+	Transports []string `json:"transports,omitempty,omitzero"`
+}
+
+// PasskeyDescriptor A passkey by its id.
+type PasskeyDescriptor struct {
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyKey The public key of a passkey as a JSON Web Key (RFC 7517), for P-256 (RFC 7518) or Ed25519 (RFC 8037).
+type PasskeyKey struct {
+	// Alg The algorithm of its signatures.
+	Alg PasskeyKeyAlg `json:"alg"`
+
+	// Crv The curve of the key.
+	Crv PasskeyKeyCrv `json:"crv"`
+
+	// Kid The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	Kid string `json:"kid"`
+
+	// Kty The type of the key.
+	Kty PasskeyKeyKty `json:"kty"`
+
+	// X The public key, or the x coordinate of its point, in base64url.
+	X string `json:"x"`
+
+	// Y The y coordinate of the point of a P-256 key.
+	Y string `json:"y,omitempty,omitzero"`
+}
+
+// PasskeyKeyAlg The algorithm of its signatures.
+type PasskeyKeyAlg string
+
+// PasskeyKeyCrv The curve of the key.
+type PasskeyKeyCrv string
+
+// PasskeyKeyKty The type of the key.
+type PasskeyKeyKty string
+
+// PasskeyList A page of passkeys.
+type PasskeyList struct {
+	// Items The items of this page.
+	Items []Passkey `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Absent on the last page.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// PasskeyOptions The options of a new passkey, `PublicKeyCredentialCreationOptionsJSON` of Web Authentication.
+type PasskeyOptions struct {
+	// Attestation Always `none`.
+	Attestation PasskeyOptionsAttestation `json:"attestation"`
+
+	// AuthenticatorSelection What the authenticator must do.
+	AuthenticatorSelection PasskeySelection `json:"authenticatorSelection"`
+
+	// Challenge The challenge, in base64url.
+	//
+	// Example: hjgUMqvoZA2xUpF_cJVmjUvbNpAYkVB9KZWtmhsHk4M
+	Challenge string `json:"challenge"`
+
+	// ExcludeCredentials The passkeys of the user, of which no authenticator should have a second one.
+	ExcludeCredentials []PasskeyDescriptor `json:"excludeCredentials"`
+
+	// PubKeyCredParams The algorithms, in the order of preference.
+	PubKeyCredParams []PasskeyParameter `json:"pubKeyCredParams"`
+
+	// Rp For whom the passkey signs.
+	Rp PasskeyRelyingParty `json:"rp"`
+
+	// Timeout The time until the challenge expires, in milliseconds.
+	//
+	// Example: 300000
+	Timeout int `json:"timeout"`
+
+	// User The user, as authenticators show the user.
+	User PasskeyUser `json:"user"`
+}
+
+// PasskeyOptionsAttestation Always `none`.
+type PasskeyOptionsAttestation string
+
+// PasskeyParameter An algorithm of passkeys.
+type PasskeyParameter struct {
+	// Alg The algorithm by its number (COSE): -7 for ES256, -8 for EdDSA.
+	//
+	// Example: -7
+	Alg int `json:"alg"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyRegistration A new passkey, `RegistrationResponseJSON` of Web Authentication.
+type PasskeyRegistration struct {
+	// AuthenticatorAttachment Whether the authenticator is part of the device of the user. The gateway does not read it.
+	AuthenticatorAttachment string `json:"authenticatorAttachment,omitempty,omitzero"`
+
+	// ClientExtensionResults Results of extensions. The gateway requests none, and does not read them.
+	//
+	// Example: {}
+	ClientExtensionResults json.RawMessage `json:"clientExtensionResults,omitempty,omitzero"`
+
+	// ID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	ID string `json:"id"`
+
+	// RawID The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	RawID string `json:"rawId"`
+
+	// Response The response of the authenticator. The gateway reads the first two members.
+	Response PasskeyAttestation `json:"response"`
+
+	// Type Always `public-key`.
+	Type string `json:"type"`
+}
+
+// PasskeyRelyingParty For whom the passkey signs.
+type PasskeyRelyingParty struct {
+	// ID The domain.
+	//
+	// Example: fleet.example.com
+	ID string `json:"id"`
+
+	// Name A name, for display.
+	//
+	// Example: fleet.example.com
+	Name string `json:"name"`
+}
+
+// PasskeySelection What the authenticator must do.
+type PasskeySelection struct {
+	// ResidentKey Always `preferred`.
+	ResidentKey PasskeySelectionResidentKey `json:"residentKey"`
+
+	// UserVerification Always `required`.
+	UserVerification PasskeySelectionUserVerification `json:"userVerification"`
+}
+
+// PasskeySelectionResidentKey Always `preferred`.
+type PasskeySelectionResidentKey string
+
+// PasskeySelectionUserVerification Always `required`.
+type PasskeySelectionUserVerification string
+
+// PasskeyUser The user, as authenticators show the user.
+type PasskeyUser struct {
+	// DisplayName The name of the user, or the e-mail address or the id.
+	//
+	// Example: Bob Ray
+	DisplayName string `json:"displayName"`
+
+	// ID Identifies the user, in base64url.
+	//
+	// Example: ZTc1OGQyNDg4ODZlYjc2NA
+	ID string `json:"id"`
+
+	// Name The e-mail address or the id of the user.
+	//
+	// Example: bob@example.com
+	Name string `json:"name"`
+}
+
+// Policy The policy of the tenant.
+type Policy struct {
+	// ApprovedAt The time at which another admin has approved the change.
+	ApprovedAt time.Time `json:"approvedAt,omitempty,omitzero"`
+
+	// ApprovedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ApprovedBy string `json:"approvedBy,omitempty,omitzero"`
+
+	// ChangedAt The time of the last change.
+	ChangedAt time.Time `json:"changedAt,omitempty,omitzero"`
+
+	// ChangedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ChangedBy string `json:"changedBy,omitempty,omitzero"`
+
+	// Floor The policy of the installation.
+	Floor PolicyFloor `json:"floor"`
+
+	// Pending A version of the policy.
+	Pending *PolicyVersion `json:"pending,omitempty"`
+
+	// Rules The rules, of which the first that matches applies.
+	Rules []PolicyRule `json:"rules"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version"`
+}
+
+// PolicyEvaluation What the policies of the installation and the tenant require of a command.
+type PolicyEvaluation struct {
+	// Approvals The number of users who must approve. Only with the effect `review`.
+	//
+	// Example: 2
+	Approvals int `json:"approvals,omitempty,omitzero"`
+
+	// Assurance What each approval must have: `aal2` for a sign-in with a second factor or a passkey, or `passkey`
+	// for the signature of a passkey.
+	Assurance string `json:"assurance,omitempty,omitzero"`
+
+	// BreakGlass Whether an admin may approve alone in an emergency.
+	//
+	// Example: false
+	BreakGlass bool `json:"breakGlass,omitempty,omitzero"`
+
+	// BreakGlassByProposer Whether the admin who approves alone may be the proposer.
+	//
+	// Example: false
+	BreakGlassByProposer bool `json:"breakGlassByProposer,omitempty,omitzero"`
+
+	// Effect `auto` lets a command run without approval, `review` requires approvals, and `deny` refuses it.
+	Effect string `json:"effect"`
+
+	// Reason Whether each approval needs a reason.
+	//
+	// Example: true
+	Reason bool `json:"reason,omitempty,omitzero"`
+
+	// Roles Roles that may approve. Each includes the higher ones. Default: approver.
+	Roles []PolicyEvaluationRoles `json:"roles,omitempty,omitzero"`
+
+	// Rule The rule that decides: its name, or the pattern of a rule of the floor. It is empty if no
+	// rule matches.
+	//
+	//
+	// Example: reboot in production
+	Rule string `json:"rule"`
+
+	// SignInAge A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	SignInAge string `json:"signInAge,omitempty,omitzero"`
+
+	// Version The version of the policy with the rule, or that of the floor.
+	//
+	// Example: 7
+	Version string `json:"version"`
+
+	// Why Which rules match and do not match, as sentences.
+	//
+	// Example: Rule "reboot in production" matches.
+	Why string `json:"why"`
+
+	// Within A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	Within string `json:"within,omitempty,omitzero"`
+}
+
+// PolicyEvaluationRoles A role.
+type PolicyEvaluationRoles string
+
+// PolicyFloor The policy of the installation.
+type PolicyFloor struct {
+	// Rules The setting `FIELDGATE_POLICY`.
+	//
+	// Example: diagnostic.*=auto,*=review(approvals=2)
+	Rules string `json:"rules"`
+
+	// Version Identifies the rules.
+	//
+	// Example: 3f1f4cbd2a51
+	Version string `json:"version"`
+}
+
+// PolicyRule A rule. It matches a command if all of its matchers do: `types`, `tags`, `proposer`,
+// `proposerRoles`, `when` and `window`. One that is absent matches every command. The other fields
+// are the conditions of an approval, which only a rule with the effect `review` may have.
+type PolicyRule struct {
+	// Approvals The number of distinct users who must approve. Default: 1.
+	//
+	// Example: 2
+	Approvals int `json:"approvals,omitempty,omitzero"`
+
+	// Assurance What each approval must have: `aal2` for a sign-in with a second factor or a passkey, or `passkey`
+	// for the signature of a passkey.
+	Assurance string `json:"assurance,omitempty,omitzero"`
+
+	// BreakGlass Whether an admin may approve alone in an emergency, with a reason.
+	//
+	// Example: false
+	BreakGlass bool `json:"breakGlass,omitempty,omitzero"`
+
+	// BreakGlassByProposer Whether the admin who approves alone may be the proposer. Only with `breakGlass`.
+	//
+	// Example: false
+	BreakGlassByProposer bool `json:"breakGlassByProposer,omitempty,omitzero"`
+
+	// Effect `auto` lets a command run without approval, `review` requires approvals, and `deny` refuses it.
+	Effect string `json:"effect"`
+
+	// Name The name of the rule, which no other rule of the policy has. Each of its characters can be seen.
+	//
+	// Example: reboot in production
+	Name string `json:"name"`
+
+	// Proposer The kind of the proposer. A `program` is an OAuth client that acts for its user.
+	Proposer PolicyRuleProposer `json:"proposer,omitempty,omitzero"`
+
+	// ProposerRoles Roles of which the proposer must have one. A higher role does not count.
+	ProposerRoles []PolicyRuleProposerRoles `json:"proposerRoles,omitempty,omitzero"`
+
+	// Reason Whether each approval needs a reason.
+	//
+	// Example: true
+	Reason bool `json:"reason,omitempty,omitzero"`
+
+	// Roles Roles that may approve. Each includes the higher ones. Default: approver.
+	Roles []PolicyRuleRoles `json:"roles,omitempty,omitzero"`
+
+	// SignInAge A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	SignInAge string `json:"signInAge,omitempty,omitzero"`
+
+	// Tags Labels chosen by the tenant, by which devices can be filtered. A key has 1 to 64 letters,
+	// digits, `.`, `_` and `-`.
+	//
+	//
+	// Example: {"line":"cooling","site":"leipzig"}
+	Tags Tags `json:"tags,omitempty,omitzero"`
+
+	// Types Patterns of types: a type, a prefix followed by `*`, or `*`.
+	Types []string `json:"types,omitempty,omitzero"`
+
+	// When An expression in [CEL](https://cel.dev) that is a bool, over `parameters` and the `tags` of
+	// the device. If it fails, for example because the command lacks a parameter, the rule counts
+	// in both ways, and the stricter outcome applies.
+	//
+	//
+	// Example: has(parameters.delaySeconds) && parameters.delaySeconds > 600
+	When string `json:"when,omitempty,omitzero"`
+
+	// Window A time of the week. One that ends before it begins lasts until the next day. A command is judged
+	// at its proposal, at its approval and at its claim, each time by the time of the gateway.
+	Window *PolicyWindow `json:"window,omitempty"`
+
+	// Within A duration, such as `30m` or `4h`, from one second to 720 hours.
+	//
+	// Example: 4h
+	Within string `json:"within,omitempty,omitzero"`
+}
+
+// PolicyRuleProposer The kind of the proposer. A `program` is an OAuth client that acts for its user.
+type PolicyRuleProposer string
+
+// PolicyRuleProposerRoles A role.
+type PolicyRuleProposerRoles string
+
+// PolicyRuleRoles A role.
+type PolicyRuleRoles string
+
+// PolicyVersion A version of the policy.
+type PolicyVersion struct {
+	// ApprovedAt The time at which another admin has approved the change.
+	ApprovedAt time.Time `json:"approvedAt,omitempty,omitzero"`
+
+	// ApprovedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ApprovedBy string `json:"approvedBy,omitempty,omitzero"`
+
+	// ChangedAt The time of the change.
+	ChangedAt time.Time `json:"changedAt,omitempty,omitzero"`
+
+	// ChangedBy The id of a user, a person or a program of the customer: the `sub` of its JWT.
+	//
+	// Example: 9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90
+	ChangedBy string `json:"changedBy,omitempty,omitzero"`
+
+	// Loosens The rules that may require less of some command than the version before.
+	Loosens []string `json:"loosens,omitempty,omitzero"`
+
+	// Rules The rules, of which the first that matches applies.
+	Rules []PolicyRule `json:"rules"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version"`
+}
+
+// PolicyVersionList A page of versions.
+type PolicyVersionList struct {
+	// Items The items of this page.
+	Items []PolicyVersion `json:"items"`
+
+	// NextCursor The `cursor` of the next page. Absent on the last page.
+	//
+	// Example: MDFqZDNxOHp2Ng
+	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+}
+
+// PolicyWindow A time of the week. One that ends before it begins lasts until the next day. A command is judged
+// at its proposal, at its approval and at its claim, each time by the time of the gateway.
+type PolicyWindow struct {
+	// Days The days on which the window begins: names and ranges of names. Default: every day.
+	//
+	// Example: Mon-Fri
+	Days string `json:"days,omitempty,omitzero"`
+
+	// From A time of the day. Default of both: the whole day.
+	//
+	// Example: 22:00
+	From string `json:"from,omitempty,omitzero"`
+
+	// To A time of the day. Default of both: the whole day.
+	//
+	// Example: 22:00
+	To string `json:"to,omitempty,omitzero"`
+
+	// Zone The name of a time zone in the IANA database, or `device` for that in the tag `timezone` of
+	// the device. A rule for a device without such a tag counts in both ways, and the stricter
+	// outcome applies. Default: UTC.
+	//
+	//
+	// Example: Europe/Berlin
+	Zone string `json:"zone,omitempty,omitzero"`
+}
+
 // Problem The reason why a request was refused (RFC 9457).
 type Problem struct {
-	// Approval The decision on a command. It is made once and never changes.
+	// Approval The decision that ended the wait of a command.
 	Approval Approval `json:"approval,omitempty,omitzero"`
 
 	// Assurance An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
@@ -1476,6 +2236,17 @@ type RegisterDeviceRequest struct {
 	Metadata DeviceMetadata `json:"metadata,omitempty,omitzero"`
 }
 
+// RegisterPasskeyRequest A new passkey, and its name.
+type RegisterPasskeyRequest struct {
+	// Credential A new passkey, `RegistrationResponseJSON` of Web Authentication.
+	Credential PasskeyRegistration `json:"credential"`
+
+	// Name A name by which you recognize the passkey.
+	//
+	// Example: Key ring
+	Name string `json:"name"`
+}
+
 // RegisteredDevice The identity of a device. The secret is returned only once.
 type RegisteredDevice struct {
 	// DeviceID The id of a device.
@@ -1592,6 +2363,23 @@ type ResultStatus string
 // Role A role. It includes the permissions of the roles before it. Values may be added.
 type Role string
 
+// RosterChain The versions of a roster, the oldest first.
+type RosterChain struct {
+	// Versions The versions.
+	Versions []RosterVersion `json:"versions"`
+}
+
+// RosterVersion A version of a roster.
+type RosterVersion struct {
+	// Document The bytes of the document, in base64url.
+	//
+	// Example: eyJhcHByb3ZlcnMiOltdfQ
+	Document string `json:"document"`
+
+	// Signatures The signatures of approvers of the version before, or of the first version.
+	Signatures []Assertion `json:"signatures"`
+}
+
 // ServiceStatus The state of a service, as this instance sees it.
 type ServiceStatus struct {
 	// Error The problem in general words, without addresses.
@@ -1693,6 +2481,28 @@ type SessionStatus string
 
 // SessionType The purpose of the session. It can be filtered by, and does not limit the commands of the session.
 type SessionType string
+
+// SetPolicyRequest A policy, and the version that it replaces.
+type SetPolicyRequest struct {
+	// Rules The rules, of which the first that matches applies.
+	Rules []PolicyRule `json:"rules"`
+
+	// Version The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+	//
+	// Example: 7
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// SetRosterRequest A version of a roster, and signatures of approvers.
+type SetRosterRequest struct {
+	// Document The bytes of the document, in base64url.
+	//
+	// Example: eyJhcHByb3ZlcnMiOltdfQ
+	Document string `json:"document"`
+
+	// Signatures The signatures.
+	Signatures []PasskeyAssertion `json:"signatures"`
+}
 
 // SystemInfo The state of the instance that responds.
 type SystemInfo struct {
@@ -1817,9 +2627,41 @@ type Version struct {
 	Version string `json:"version"`
 }
 
+// Vote What one user has decided on a command.
+type Vote struct {
+	// Aal An authenticator assurance level, from the claim `aal`: `aal1` after a sign-in, `aal2` after
+	// a second factor. In a problem, the level that is required; only with `step_up_required`.
+	//
+	//
+	// Example: aal2
+	Aal string `json:"aal,omitempty,omitzero"`
+
+	// At The time of the vote.
+	At time.Time `json:"at"`
+
+	// Decision The decision.
+	Decision Decision `json:"decision"`
+
+	// Passkey The id of a passkey, in base64url. Its authenticator has chosen it.
+	//
+	// Example: 9gSyTZxQTPGNCUq1rvFQ9A
+	Passkey string `json:"passkey,omitempty,omitzero"`
+
+	// Reason The reason, in words, for readers of the timeline.
+	//
+	// Example: agreed with the site
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// User A user or device that has acted, or the gateway, with the name and the e-mail address of
+	// a user for display. They are those of the user's token at the time of the act, and stay
+	// as they were when the user changes them. Users may be able to choose their names, so only
+	// `id` identifies the actor.
+	User ActorDetails `json:"user"`
+}
+
 // ListApprovalsParams holds the query parameters of listApprovals. A zero value is not sent.
 type ListApprovalsParams struct {
-	// Status Which commands to list. The only value is `pending`.
+	// Status Which commands to list.
 	Status ApprovalStatus
 
 	// Limit The maximum number of items in a page.
@@ -1961,7 +2803,8 @@ type ListDevicesParams struct {
 	// Tag Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value.
 	Tag string
 
-	// Q Only devices whose name or `externalId` contains this text, ignoring case.
+	// Q Only devices of which a text contains this one, ignoring case. The texts are the name, `externalId`, the
+	// location, the model, the firmware, the id, the values of the metadata, and each tag as `key:value`.
 	Q string
 
 	// Limit The maximum number of items in a page.
@@ -1982,6 +2825,46 @@ func (p ListDevicesParams) query() url.Values {
 	if p.Q != "" {
 		query.Set("q", string(p.Q))
 	}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	if p.Cursor != "" {
+		query.Set("cursor", string(p.Cursor))
+	}
+	return query
+}
+
+// ListPasskeysParams holds the query parameters of listPasskeys. A zero value is not sent.
+type ListPasskeysParams struct {
+	// Limit The maximum number of items in a page.
+	Limit int
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor string
+}
+
+func (p ListPasskeysParams) query() url.Values {
+	query := url.Values{}
+	if p.Limit != 0 {
+		query.Set("limit", strconv.Itoa(p.Limit))
+	}
+	if p.Cursor != "" {
+		query.Set("cursor", string(p.Cursor))
+	}
+	return query
+}
+
+// ListPolicyVersionsParams holds the query parameters of listPolicyVersions. A zero value is not sent.
+type ListPolicyVersionsParams struct {
+	// Limit The maximum number of items in a page.
+	Limit int
+
+	// Cursor The `nextCursor` of the previous page.
+	Cursor string
+}
+
+func (p ListPolicyVersionsParams) query() url.Values {
+	query := url.Values{}
 	if p.Limit != 0 {
 		query.Set("limit", strconv.Itoa(p.Limit))
 	}
@@ -2292,6 +3175,101 @@ func (r requester) getMe(ctx context.Context) (*http.Response, error) {
 	})
 }
 
+// listPasskeys sends GET /api/v1/customer/passkeys.
+func (r requester) listPasskeys(ctx context.Context, params ListPasskeysParams) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/passkeys",
+		query:  params.query(),
+	})
+}
+
+// registerPasskey sends POST /api/v1/customer/passkeys.
+func (r requester) registerPasskey(ctx context.Context, body RegisterPasskeyRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   "/api/v1/customer/passkeys",
+		body:   body,
+	})
+}
+
+// createPasskeyOptions sends POST /api/v1/customer/passkeys/options.
+func (r requester) createPasskeyOptions(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   "/api/v1/customer/passkeys/options",
+	})
+}
+
+// deletePasskey sends DELETE /api/v1/customer/passkeys/{passkeyId}.
+func (r requester) deletePasskey(ctx context.Context, passkeyID string) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodDelete,
+		path:   pathOf("/api/v1/customer/passkeys/%s", passkeyID),
+	})
+}
+
+// getPolicy sends GET /api/v1/customer/policy.
+func (r requester) getPolicy(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/policy",
+	})
+}
+
+// setPolicy sends PUT /api/v1/customer/policy.
+func (r requester) setPolicy(ctx context.Context, body SetPolicyRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPut,
+		path:   "/api/v1/customer/policy",
+		body:   body,
+	})
+}
+
+// decidePolicyChange sends POST /api/v1/customer/policy/decide.
+func (r requester) decidePolicyChange(ctx context.Context, body DecidePolicyRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   "/api/v1/customer/policy/decide",
+		body:   body,
+	})
+}
+
+// evaluatePolicy sends POST /api/v1/customer/policy/evaluate.
+func (r requester) evaluatePolicy(ctx context.Context, body EvaluatePolicyRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   "/api/v1/customer/policy/evaluate",
+		body:   body,
+	})
+}
+
+// listPolicyVersions sends GET /api/v1/customer/policy/versions.
+func (r requester) listPolicyVersions(ctx context.Context, params ListPolicyVersionsParams) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/policy/versions",
+		query:  params.query(),
+	})
+}
+
+// getRoster sends GET /api/v1/customer/roster.
+func (r requester) getRoster(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/customer/roster",
+	})
+}
+
+// setRoster sends PUT /api/v1/customer/roster.
+func (r requester) setRoster(ctx context.Context, body SetRosterRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPut,
+		path:   "/api/v1/customer/roster",
+		body:   body,
+	})
+}
+
 // listSessions sends GET /api/v1/customer/sessions.
 func (r requester) listSessions(ctx context.Context, params ListSessionsParams) (*http.Response, error) {
 	return r.do(ctx, operation{
@@ -2364,6 +3342,24 @@ func (r requester) getCommand(ctx context.Context, sessionID string, commandID s
 	})
 }
 
+// breakGlass sends POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass.
+func (r requester) breakGlass(ctx context.Context, sessionID string, commandID string, body BreakGlassRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/break-glass", sessionID, commandID),
+		body:   body,
+	})
+}
+
+// reviewBreakGlass sends POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review.
+func (r requester) reviewBreakGlass(ctx context.Context, sessionID string, commandID string, body breakGlassReviewRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/break-glass/review", sessionID, commandID),
+		body:   body,
+	})
+}
+
 // cancelCommand sends POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel.
 func (r requester) cancelCommand(ctx context.Context, sessionID string, commandID string, body reasonRequest) (*http.Response, error) {
 	return r.do(ctx, operation{
@@ -2397,6 +3393,15 @@ func (r requester) retryCommand(ctx context.Context, sessionID string, commandID
 		path:    pathOf("/api/v1/customer/sessions/%s/commands/%s/retry", sessionID, commandID),
 		body:    body,
 		options: options,
+	})
+}
+
+// withdrawVote sends POST /api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw.
+func (r requester) withdrawVote(ctx context.Context, sessionID string, commandID string, body reasonRequest) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodPost,
+		path:   pathOf("/api/v1/customer/sessions/%s/commands/%s/withdraw", sessionID, commandID),
+		body:   body,
 	})
 }
 
@@ -2530,6 +3535,14 @@ func (r requester) registerDevice(ctx context.Context, body RegisterDeviceReques
 		path:    "/api/v1/device/register",
 		body:    body,
 		options: options,
+	})
+}
+
+// getDeviceTrust sends GET /api/v1/device/trust.
+func (r requester) getDeviceTrust(ctx context.Context) (*http.Response, error) {
+	return r.do(ctx, operation{
+		method: http.MethodGet,
+		path:   "/api/v1/device/trust",
 	})
 }
 

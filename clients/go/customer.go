@@ -132,11 +132,33 @@ func (c *CustomerClient) Retry(ctx context.Context, sessionID, commandID, reason
 	return decode[Command](c.requester.retryCommand(ctx, sessionID, commandID, reasonRequest{Reason: reason}, options))
 }
 
-// Decide approves or rejects a command. Send the Digest of the command that was reviewed, so
+// Decide approves or rejects a command. If its rule requires several approvals, all but the last one leave it
+// pending: see Required and Votes of its Approval. Send the Digest of the command that was reviewed, so
 // that the decision cannot apply to a changed command. If the command was already decided, the
 // error has [CodeAlreadyDecided] and the existing Approval.
 func (c *CustomerClient) Decide(ctx context.Context, sessionID string, decision DecisionRequest) (Command, error) {
 	decided, err := decode[decidedCommand](c.requester.decideCommand(ctx, sessionID, decision))
+	return decided.Command, err
+}
+
+// WithdrawVote takes back the caller's own approval of a command that no device has claimed. If the device has
+// claimed it, the error has [CodeAlreadyClaimed]. Without a vote, nothing changes.
+func (c *CustomerClient) WithdrawVote(ctx context.Context, sessionID, commandID, reason string) (Command, error) {
+	decided, err := decode[decidedCommand](c.requester.withdrawVote(ctx, sessionID, commandID, reasonRequest{Reason: reason}))
+	return decided.Command, err
+}
+
+// BreakGlass approves a command without the other users whom its rule requires, where the rule allows it.
+// Another user has to review it afterwards: see [CustomerClient.ReviewBreakGlass].
+func (c *CustomerClient) BreakGlass(ctx context.Context, sessionID, commandID string, request BreakGlassRequest) (Command, error) {
+	decided, err := decode[decidedCommand](c.requester.breakGlass(ctx, sessionID, commandID, request))
+	return decided.Command, err
+}
+
+// ReviewBreakGlass closes the review of a command that an admin has approved alone. The comment says what
+// the reviewer has found. Approvals with [ApprovalStatusReview] lists the commands without a review.
+func (c *CustomerClient) ReviewBreakGlass(ctx context.Context, sessionID, commandID, comment string) (Command, error) {
+	decided, err := decode[decidedCommand](c.requester.reviewBreakGlass(ctx, sessionID, commandID, breakGlassReviewRequest{Comment: comment}))
 	return decided.Command, err
 }
 

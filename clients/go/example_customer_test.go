@@ -137,42 +137,6 @@ func ExampleCustomerClient_Decide() {
 	// Output: service.restart is queued
 }
 
-// ExampleCustomerClient_Receipt reads who has approved a command, and does not trust the gateway in it.
-// Obtain the keys on another way than the receipt.
-func ExampleCustomerClient_Receipt() {
-	ctx := context.Background()
-	keys, err := exampleGateway().ReceiptKeys(ctx)
-	if err != nil {
-		log.Fatal(err)
-	}
-	compact, err := exampleCustomer().Receipt(ctx, sessionID, commandID)
-	if err != nil {
-		log.Fatal(err)
-	}
-	receipt, err := keys.ParseReceipt(compact)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(receipt.Statement.Device.Name, "does what was approved by", len(receipt.Votes), "user")
-	fmt.Println("users other than the proposer:", receipt.Approvers())
-	// Output:
-	// Pump 7 does what was approved by 1 user
-	// users other than the proposer: 1
-}
-
-// ExampleParseReceiptKeys reads the keys that the image of a device contains.
-func ExampleParseReceiptKeys() {
-	keys, err := fieldgate.ParseReceiptKeys([]byte(`{"keys": [
-		{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "2026", "x": "6kqMY7xdwiYd1MorIaVpodTHAeEpYBYcqSH_gyKAdlA"}
-	]}`))
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = keys.ParseReceipt("not a receipt")
-	fmt.Println(err)
-	// Output: reading a receipt: it is not a JWS in compact form
-}
-
 // ExampleCustomerClient_Output prints what a running command prints, until it has ended.
 func ExampleCustomerClient_Output() {
 	ctx, customer := context.Background(), exampleCustomer()

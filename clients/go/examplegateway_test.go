@@ -28,6 +28,8 @@ func exampleURL() string {
 		}
 		respond(page)(w, r)
 	})
+	_, roster, _ := exampleRoster()
+	mux.HandleFunc("GET /api/v1/device/trust", respond(`{"keys":{"keys":[]},"roster":`+string(roster)+`}`))
 	keys, receipt := exampleReceipt()
 	mux.HandleFunc("GET /.well-known/fieldgate/keys", respond(keys))
 	mux.HandleFunc("GET /api/v1/customer/sessions/{session}/commands/{id}/receipt", func(w http.ResponseWriter, _ *http.Request) {
@@ -50,20 +52,41 @@ func exampleURL() string {
 	return httptest.NewServer(mux).URL
 }
 
-// exampleReceipt returns the first receipt of the vectors, and the keys that verify it.
-func exampleReceipt() (keys, receipt string) {
+// exampleVectors are the receipts and rosters of the vectors.
+type exampleVectors struct {
+	Keys    json.RawMessage
+	Rosters map[string]json.RawMessage
+	Vectors []struct{ Receipt, Roster string }
+}
+
+func readVectors() (vectors exampleVectors) {
 	text, err := os.ReadFile("testdata/receipts.json")
 	if err != nil {
 		log.Fatal(err)
 	}
-	var vectors struct {
-		Keys    json.RawMessage
-		Vectors []struct{ Receipt string }
-	}
 	if err := json.Unmarshal(text, &vectors); err != nil {
 		log.Fatal(err)
 	}
+	return vectors
+}
+
+// exampleReceipt returns the first receipt of the vectors, and the keys that verify it.
+func exampleReceipt() (keys, receipt string) {
+	vectors := readVectors()
 	return string(vectors.Keys), vectors.Vectors[0].Receipt
+}
+
+// exampleRoster returns a roster that a device has pinned, a later version of it, and a receipt that a user
+// of both has signed.
+func exampleRoster() (pinned, later []byte, receipt string) {
+	vectors := readVectors()
+	for _, v := range vectors.Vectors {
+		if v.Roster != "" {
+			return vectors.Rosters["first"], vectors.Rosters["later"], v.Receipt
+		}
+	}
+	log.Fatal("the vectors have no passkeys")
+	return nil, nil, ""
 }
 
 // exampleDevice returns the client of a device on the gateway of the examples.
@@ -174,16 +197,32 @@ var exampleResponses = map[string]string{
 	"GET /api/v1/customer/sessions/{id}/commands/{id2}/output":  `{"output":"block 17 written\n","from":0,"nextSince":17,"complete":true}`,
 	"POST /api/v1/customer/sessions/{id}/commands/{id2}/cancel": `{"id":"` + commandID + `","status":"cancelled"}`,
 	"POST /api/v1/customer/sessions/{id}/commands/{id2}/retry":  `{"id":"cmd_7k01jd3qd2m6x8t4w1z5v9c3f0ra","status":"pending_approval"}`,
-	"POST /api/v1/customer/sessions/{id}/approve":               `{"command":` + exampleCommandBody + `}`,
-	"GET /api/v1/customer/sessions/{id}/events":                 `{"items":[{"type":"command.proposed","actor":{"kind":"user","id":"ada"}}]}`,
-	"GET /api/v1/customer/approvals":                            `{"items":[` + exampleCommandBody + `]}`,
-	"GET /api/v1/customer/commands":                             `{"items":[` + exampleCommandBody + `]}`,
-	"POST /api/v1/customer/ws-tickets":                          `{"ticket":"fgt_3FYMTQ7K","expiresAt":"2025-11-22T20:15:34.120Z"}`,
-	"GET /api/v1/customer/connections":                          `{"items":[{"id":"con_3FYMTQ7K","kind":"device","agent":"pump-firmware/2.7.0"}]}`,
-	"DELETE /api/v1/customer/connections/{id}":                  "",
-	"POST /api/v1/customer/users/{userId}/cut-off":              ``,
-	"GET /api/v1/customer/cut-offs":                             `{"items":[{"userId":"mallory","cutOffBy":"ada"}]}`,
-	"GET /api/v1/customer/me":                                   `{"userId":"ada","name":"Ada","kind":"person","tenant":"c.acme","role":"approver"}`,
-	"GET /api/v1/customer/usage":                                `{"limits":{"devices":100},"used":{"devices":42,"openSessions":3}}`,
-	"GET /api/v1/customer/system/info":                          `{"version":"1.4.0","environment":"production"}`,
+	"POST /api/v1/customer/sessions/{id}/commands/{id2}/withdraw": `{"command":{"id":"` + commandID +
+		`","type":"service.restart","status":"pending_approval","approval":{"required":2,"votes":[]}}}`,
+	"POST /api/v1/customer/sessions/{id}/commands/{id2}/break-glass": `{"command":` + exampleCommandBody + `}`,
+	"POST /api/v1/customer/sessions/{id}/commands/{id2}/break-glass/review": `{"command":{"id":"` + commandID +
+		`","type":"service.restart","status":"queued","breakGlass":{"reviewedBy":{"kind":"user","id":"carol"}}}}`,
+	"POST /api/v1/customer/sessions/{id}/approve":  `{"command":` + exampleCommandBody + `}`,
+	"GET /api/v1/customer/sessions/{id}/events":    `{"items":[{"type":"command.proposed","actor":{"kind":"user","id":"ada"}}]}`,
+	"GET /api/v1/customer/approvals":               `{"items":[` + exampleCommandBody + `]}`,
+	"GET /api/v1/customer/commands":                `{"items":[` + exampleCommandBody + `]}`,
+	"POST /api/v1/customer/ws-tickets":             `{"ticket":"fgt_3FYMTQ7K","expiresAt":"2025-11-22T20:15:34.120Z"}`,
+	"GET /api/v1/customer/connections":             `{"items":[{"id":"con_3FYMTQ7K","kind":"device","agent":"pump-firmware/2.7.0"}]}`,
+	"DELETE /api/v1/customer/connections/{id}":     "",
+	"POST /api/v1/customer/users/{userId}/cut-off": ``,
+	"POST /api/v1/customer/passkeys/options":       `{"challenge":"hjgUMqvoZA2xUpF_cJVmjUvbNpAYkVB9KZWtmhsHk4M","rp":{"id":"example.com"}}`,
+	"POST /api/v1/customer/passkeys":               `{"id":"9gSyTZxQTPGNCUq1rvFQ9A","name":"Key ring"}`,
+	"GET /api/v1/customer/passkeys":                `{"items":[{"id":"9gSyTZxQTPGNCUq1rvFQ9A","name":"Key ring"}]}`,
+	"DELETE /api/v1/customer/passkeys/{id}":        ``,
+	"GET /api/v1/customer/roster":                  `{"versions":[]}`,
+	"PUT /api/v1/customer/roster":                  `{"versions":[{"document":"e30","signatures":[]}]}`,
+	"GET /api/v1/customer/policy":                  `{"version":"1","rules":[{"name":"rest","effect":"review"}],"floor":{"version":"3f1f4cbd2a51","rules":"*=review"}}`,
+	"PUT /api/v1/customer/policy":                  `{"version":"1","rules":[],"floor":{"version":"3f1f4cbd2a51","rules":"*=review"},"pending":{"version":"2","rules":[],"loosens":["logs"]}}`,
+	"POST /api/v1/customer/policy/decide":          `{"version":"2","rules":[],"floor":{"version":"3f1f4cbd2a51","rules":"*=review"}}`,
+	"POST /api/v1/customer/policy/evaluate":        `{"effect":"auto","rule":"logs","version":"2","why":"Rule \"logs\" matches."}`,
+	"GET /api/v1/customer/policy/versions":         `{"items":[{"version":"2","rules":[],"changedBy":"ada"},{"version":"1","rules":[],"changedBy":"ada"}]}`,
+	"GET /api/v1/customer/cut-offs":                `{"items":[{"userId":"mallory","cutOffBy":"ada"}]}`,
+	"GET /api/v1/customer/me":                      `{"userId":"ada","name":"Ada","kind":"person","tenant":"c.acme","role":"approver"}`,
+	"GET /api/v1/customer/usage":                   `{"limits":{"devices":100},"used":{"devices":42,"openSessions":3}}`,
+	"GET /api/v1/customer/system/info":             `{"version":"1.4.0","environment":"production"}`,
 }

@@ -111,13 +111,17 @@ func (f frame) err() error {
 // maxRequestID is the maximum length of a request id.
 const maxRequestID = 128
 
+// newRequestID is the length of a new request id, which has 80 random bits. Each heartbeat and its reply
+// have one, so its length shows in what an idle socket costs.
+const newRequestID = 16
+
 // requestIDOf returns the request id of the context. If the context has none, or an invalid one,
 // it returns a new id, as the gateway does for HTTP requests.
 func requestIDOf(ctx context.Context) string {
 	if id, ok := ctx.Value(requestIDKey{}).(string); ok && isRequestID(id) {
 		return id
 	}
-	return rand.Text()
+	return rand.Text()[:newRequestID]
 }
 
 func isRequestID(id string) bool {

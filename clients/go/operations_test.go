@@ -345,6 +345,24 @@ func TestOperations_Commands(t *testing.T) {
 				"POST", session + "/approve", `{"commandId":"` + commandID + `","approved":false,"digest":"ab"}`,
 				`{"command":` + response + `}`, queued,
 			},
+			"WithdrawVote": {
+				func(ctx context.Context) (any, error) {
+					return customer.WithdrawVote(ctx, sessionID, commandID, "a doubt")
+				},
+				"POST", command + "/withdraw", `{"reason":"a doubt"}`, `{"command":` + response + `}`, queued,
+			},
+			"BreakGlass": {
+				func(ctx context.Context) (any, error) {
+					return customer.BreakGlass(ctx, sessionID, commandID, fieldgate.BreakGlassRequest{Reason: "fire", Digest: "ab"})
+				},
+				"POST", command + "/break-glass", `{"reason":"fire","digest":"ab"}`, `{"command":` + response + `}`, queued,
+			},
+			"ReviewBreakGlass": {
+				func(ctx context.Context) (any, error) {
+					return customer.ReviewBreakGlass(ctx, sessionID, commandID, "there was a fire")
+				},
+				"POST", command + "/break-glass/review", `{"comment":"there was a fire"}`, `{"command":` + response + `}`, queued,
+			},
 			"Commands": {
 				func(ctx context.Context) (any, error) {
 					return customer.Commands(ctx, sessionID, fieldgate.ListCommandsParams{Limit: 200})
@@ -385,6 +403,67 @@ func TestOperations_Commands(t *testing.T) {
 				},
 				"GET", customers + "/cut-offs?limit=2", "", `{"items":[]}`, fieldgate.CutOffList{Items: []fieldgate.CutOff{}},
 			},
+			"CreatePasskeyOptions": {
+				func(ctx context.Context) (any, error) { return customer.CreatePasskeyOptions(ctx) },
+				"POST", customers + "/passkeys/options", "", `{"challenge":"c"}`, fieldgate.PasskeyOptions{Challenge: "c"},
+			},
+			"RegisterPasskey": {
+				func(ctx context.Context) (any, error) {
+					return customer.RegisterPasskey(ctx, fieldgate.RegisterPasskeyRequest{Name: "n", Credential: fieldgate.PasskeyRegistration{ID: "i"}})
+				},
+				"POST", customers + "/passkeys", `{"name":"n","credential":{"id":"i","rawId":"","type":"","response":{"attestationObject":"","clientDataJSON":""}}}`,
+				`{"id":"i"}`, fieldgate.Passkey{ID: "i"},
+			},
+			"Passkeys": {
+				func(ctx context.Context) (any, error) {
+					return customer.Passkeys(ctx, fieldgate.ListPasskeysParams{Limit: 2})
+				},
+				"GET", customers + "/passkeys?limit=2", "", `{"items":[]}`, fieldgate.PasskeyList{Items: []fieldgate.Passkey{}},
+			},
+			"DeletePasskey": {
+				func(ctx context.Context) (any, error) { return nil, customer.DeletePasskey(ctx, "i") },
+				"DELETE", customers + "/passkeys/i", "", "", nil,
+			},
+			"Roster": {
+				func(ctx context.Context) (any, error) { return customer.Roster(ctx) },
+				"GET", customers + "/roster", "", `{"versions":[]}`, fieldgate.RosterChain{Versions: []fieldgate.RosterVersion{}},
+			},
+			"SetRoster": {
+				func(ctx context.Context) (any, error) {
+					return customer.SetRoster(ctx, fieldgate.SetRosterRequest{Document: "e30", Signatures: []fieldgate.PasskeyAssertion{}})
+				},
+				"PUT", customers + "/roster", `{"document":"e30","signatures":[]}`, `{"versions":[]}`, fieldgate.RosterChain{Versions: []fieldgate.RosterVersion{}},
+			},
+			"Policy": {
+				func(ctx context.Context) (any, error) { return customer.Policy(ctx) },
+				"GET", customers + "/policy", "", `{"version":"1","rules":[]}`, fieldgate.Policy{Version: "1", Rules: []fieldgate.PolicyRule{}},
+			},
+			"SetPolicy": {
+				func(ctx context.Context) (any, error) {
+					return customer.SetPolicy(ctx, fieldgate.SetPolicyRequest{Version: "1", Rules: []fieldgate.PolicyRule{{Name: "all", Effect: "deny"}}})
+				},
+				"PUT", customers + "/policy", `{"version":"1","rules":[{"name":"all","effect":"deny"}]}`, `{"version":"2","rules":[]}`,
+				fieldgate.Policy{Version: "2", Rules: []fieldgate.PolicyRule{}},
+			},
+			"DecidePolicyChange": {
+				func(ctx context.Context) (any, error) {
+					return customer.DecidePolicyChange(ctx, fieldgate.DecidePolicyRequest{Version: "2"})
+				},
+				"POST", customers + "/policy/decide", `{"version":"2","approved":false}`, `{"version":"1","rules":[]}`,
+				fieldgate.Policy{Version: "1", Rules: []fieldgate.PolicyRule{}},
+			},
+			"EvaluatePolicy": {
+				func(ctx context.Context) (any, error) {
+					return customer.EvaluatePolicy(ctx, fieldgate.EvaluatePolicyRequest{DeviceID: "dev_7k", Type: "a"})
+				},
+				"POST", customers + "/policy/evaluate", `{"deviceId":"dev_7k","type":"a"}`, `{"effect":"deny"}`, fieldgate.PolicyEvaluation{Effect: "deny"},
+			},
+			"PolicyVersions": {
+				func(ctx context.Context) (any, error) {
+					return customer.PolicyVersions(ctx, fieldgate.ListPolicyVersionsParams{Limit: 2})
+				},
+				"GET", customers + "/policy/versions?limit=2", "", `{"items":[]}`, fieldgate.PolicyVersionList{Items: []fieldgate.PolicyVersion{}},
+			},
 			"IssueTicket": {
 				func(ctx context.Context) (any, error) { return customer.IssueTicket(ctx, "https://fleet.example.com") },
 				"POST", customers + "/ws-tickets", `{"origin":"https://fleet.example.com"}`, `{"ticket":"fgt_x"}`, fieldgate.Ticket{Ticket: "fgt_x"},
@@ -402,49 +481,4 @@ func TestOperations_Commands(t *testing.T) {
 			},
 		}
 	})
-}
-
-func TestIdempotencyKey_IsSent(t *testing.T) {
-	t.Parallel()
-	var keys []string
-	gateway := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		keys = append(keys, r.Header.Get("Idempotency-Key"))
-		writeJSON(w, http.StatusCreated, map[string]any{})
-	})
-	device, customer := gateway.DeviceWithToken(fieldgate.Bearer("token")), gateway.Customer(fieldgate.Bearer("JWT"))
-	for _, call := range []func(context.Context, ...fieldgate.CallOption) error{
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := gateway.Register(ctx, fieldgate.RegisterDeviceRequest{}, o...)
-			return err
-		},
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := device.Claim(ctx, fieldgate.ClaimRequest{}, o...)
-			return err
-		},
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := customer.Provision(ctx, fieldgate.ProvisionDeviceRequest{}, o...)
-			return err
-		},
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := customer.IssueActivationCode(ctx, deviceID, o...)
-			return err
-		},
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := customer.OpenSession(ctx, fieldgate.OpenSessionRequest{}, o...)
-			return err
-		},
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := customer.Propose(ctx, sessionID, fieldgate.ProposeCommandRequest{}, o...)
-			return err
-		},
-		func(ctx context.Context, o ...fieldgate.CallOption) error {
-			_, err := customer.Retry(ctx, sessionID, commandID, "", o...)
-			return err
-		},
-	} {
-		keys = nil
-		require.NoError(t, call(t.Context()))
-		require.NoError(t, call(t.Context(), fieldgate.WithIdempotencyKey("key-1")))
-		require.Equal(t, []string{"", "key-1"}, keys)
-	}
 }

@@ -22,12 +22,17 @@ type Receipt struct {
 	KeyID     string    // of the key that has signed
 }
 
-// A ReceiptVote is the vote of a user for or against a command.
+// A ReceiptVote is the vote of a user for or against a command. Decision is "approved", "rejected", or
+// "break_glass" for an admin who has approved without the other users whom the rule needs.
 type ReceiptVote struct {
 	UserID    string
-	Decision  string // "approved" or "rejected"
+	Decision  string
 	At        time.Time
 	Assurance string // level of the user's sign-in, such as "aal2"; empty if it is not known
+
+	// Assertion is the user's signature over the statement with a passkey, or nil. It is worth nothing
+	// until [Roster.VerifyVote] has verified it.
+	Assertion *Assertion
 }
 
 // receiptVersion is the version of the format that this package reads.
@@ -51,28 +56,51 @@ func (k ReceiptKeys) ParseReceipt(compact string) (Receipt, error) {
 	return r, nil
 }
 
-func (k ReceiptKeys) parseReceipt(compact string) (Receipt, error) {
-	if len(compact) > maxReceipt {
-		return Receipt{}, fmt.Errorf("it is larger than %d bytes", maxReceipt)
+// ParseUnverifiedReceipt decodes a receipt and does not verify who has signed it. Its votes are worth only
+// as much as the signatures of the users: see [Roster.VerifyVote].
+func ParseUnverifiedReceipt(compact string) (Receipt, error) {
+	r := Receipt{}
+	parts, err := splitReceipt(compact)
+	if err == nil {
+		err = r.parse(parts[1])
 	}
-	parts := strings.Split(compact, ".")
-	if len(parts) != 3 {
-		return Receipt{}, errors.New("it is not a JWS in compact form")
+	if err != nil {
+		return Receipt{}, fmt.Errorf("reading a receipt: %w", err)
+	}
+	return r, nil
+}
+
+func (k ReceiptKeys) parseReceipt(compact string) (Receipt, error) {
+	parts, err := splitReceipt(compact)
+	if err != nil {
+		return Receipt{}, err
 	}
 	keyID, err := k.verify(parts[0], parts[1], parts[2])
 	if err != nil {
 		return Receipt{}, err
 	}
-	payload, err := decodeBase64(parts[1])
-	if err != nil {
-		return Receipt{}, err
-	}
 	r := Receipt{KeyID: keyID}
-	return r, r.parse(payload)
+	return r, r.parse(parts[1])
 }
 
-// parse decodes the payload of a receipt.
-func (r *Receipt) parse(payload []byte) error {
+// splitReceipt returns header, payload and signature of a JWS in compact form.
+func splitReceipt(compact string) ([]string, error) {
+	if len(compact) > maxReceipt {
+		return nil, fmt.Errorf("it is larger than %d bytes", maxReceipt)
+	}
+	parts := strings.Split(compact, ".")
+	if len(parts) != 3 {
+		return nil, errors.New("it is not a JWS in compact form")
+	}
+	return parts, nil
+}
+
+// parse decodes the payload of a receipt, which is in base64url.
+func (r *Receipt) parse(encoded string) error {
+	payload, err := decodeBase64(encoded)
+	if err != nil {
+		return err
+	}
 	members, err := exact.Members(payload)
 	if err != nil {
 		return err
@@ -102,7 +130,12 @@ func (r *Receipt) parseVotes(votes []json.RawMessage) error {
 		}
 		var vote ReceiptVote
 		err = require(members, map[string]any{"user": &vote.UserID, "decision": &vote.Decision, "at": &vote.At})
-		if err := errors.Join(err, assign(members, map[string]any{"aal": &vote.Assurance})); err != nil {
+		err = errors.Join(err, assign(members, map[string]any{"aal": &vote.Assurance}))
+		if assertion, found := members["assertion"]; found {
+			vote.Assertion = new(Assertion)
+			err = errors.Join(err, exact.Decode(assertion, vote.Assertion))
+		}
+		if err != nil {
 			return fmt.Errorf("a vote: %w", err)
 		}
 		r.Votes = append(r.Votes, vote)
@@ -121,7 +154,8 @@ func require(members map[string]json.RawMessage, targets map[string]any) error {
 	return assign(members, targets)
 }
 
-// Approvers returns the number of distinct users who have approved the command and have not proposed it.
+// Approvers returns the number of distinct users who have approved the command and have not proposed it. An
+// admin who has broken the glass is none of them.
 func (r Receipt) Approvers() int {
 	users := make(map[string]bool)
 	for _, vote := range r.Votes {

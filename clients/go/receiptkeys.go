@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/fieldgate/fieldgate/clients/go/internal/exact"
 )
@@ -83,28 +84,25 @@ func newReceiptKey(key jsonWebKey) (receiptKey, error) {
 }
 
 func newEd25519Key(key jsonWebKey) (receiptKey, error) {
-	public, err := decodeBase64(key.X)
-	if err == nil && len(public) != ed25519.PublicKeySize {
-		err = fmt.Errorf("an Ed25519 key has %d bytes, and not %d", ed25519.PublicKeySize, len(public))
-	}
+	public, err := decodeEd25519(key.X)
 	return receiptKey{"EdDSA", func(message, signature []byte) bool {
 		return ed25519.Verify(public, message, signature)
 	}}, err
+}
+
+func decodeEd25519(x string) (ed25519.PublicKey, error) {
+	public, err := decodeBase64(x)
+	if err == nil && len(public) != ed25519.PublicKeySize {
+		err = fmt.Errorf("an Ed25519 key has %d bytes, and not %d", ed25519.PublicKeySize, len(public))
+	}
+	return public, err
 }
 
 // p256Size is the size in bytes of a coordinate, and of each half of a signature, of P-256.
 const p256Size = 32
 
 func newP256Key(key jsonWebKey) (receiptKey, error) {
-	x, errX := decodeBase64(key.X)
-	y, errY := decodeBase64(key.Y)
-	if err := errors.Join(errX, errY); err != nil {
-		return receiptKey{}, err
-	}
-	if len(x) != p256Size || len(y) != p256Size {
-		return receiptKey{}, errors.New("a coordinate of a P-256 key has not 32 bytes")
-	}
-	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+	public, err := decodeP256(key.X, key.Y)
 	return receiptKey{"ES256", func(message, signature []byte) bool {
 		if len(signature) != 2*p256Size {
 			return false
@@ -113,6 +111,19 @@ func newP256Key(key jsonWebKey) (receiptKey, error) {
 		r, s := new(big.Int).SetBytes(signature[:p256Size]), new(big.Int).SetBytes(signature[p256Size:])
 		return ecdsa.Verify(public, sum[:], r, s)
 	}}, err
+}
+
+// decodeP256 returns the key with the coordinates x and y, or an error if they are no point of the curve.
+func decodeP256(x, y string) (*ecdsa.PublicKey, error) {
+	pointX, errX := decodeBase64(x)
+	pointY, errY := decodeBase64(y)
+	if err := errors.Join(errX, errY); err != nil {
+		return nil, err
+	}
+	if len(pointX) != p256Size || len(pointY) != p256Size {
+		return nil, errors.New("a coordinate of a P-256 key has not 32 bytes")
+	}
+	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, pointX, pointY))
 }
 
 // verify verifies the signature of a JWS, whose three parts are in base64url, and returns the id of the

@@ -3,6 +3,7 @@ package fieldgate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -114,6 +115,8 @@ func (r requester) prepare(ctx context.Context, req *http.Request, token string)
 	return prepared, nil
 }
 
+var errResponseTooLong = errors.New("see WithMaxResponseBytes")
+
 // readBody reads the body of the response into memory. The timeout of the request still applies
 // while it reads.
 func (r requester) readBody(resp *http.Response) error {
@@ -123,7 +126,7 @@ func (r requester) readBody(resp *http.Response) error {
 	case err != nil:
 		return responseError(resp, "the response ended early", err)
 	case int64(len(body)) > r.maxBytes:
-		return responseError(resp, fmt.Sprintf("the response is longer than %d bytes", r.maxBytes), nil)
+		return responseError(resp, fmt.Sprintf("the response is longer than %d bytes", r.maxBytes), errResponseTooLong)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return nil

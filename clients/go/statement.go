@@ -52,6 +52,12 @@ type StatementPolicy struct {
 	Effect  string // "auto" or "review"
 	Rule    string // pattern of the rule; empty if none matched
 	Version string // identifies the rules
+
+	// Approvals is the number of users who had to approve. It is 0 if one was sufficient, or none needed.
+	Approvals int
+
+	// BreakGlass reports whether an admin was allowed to approve alone.
+	BreakGlass bool
 }
 
 // statementVersion is the version of the format that this package reads.
@@ -105,6 +111,7 @@ func (s *Statement) parse(text []byte) error {
 		"id": &s.Proposer.ID, "kind": &s.Proposer.Kind,
 	}), decodeMembers(policy, map[string]any{
 		"effect": &s.Policy.Effect, "rule": &s.Policy.Rule, "version": &s.Policy.Version,
+		"approvals": &s.Policy.Approvals, "breakGlass": &s.Policy.BreakGlass,
 	}))
 }
 

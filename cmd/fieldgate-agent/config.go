@@ -38,23 +38,6 @@ func newConfig(s settings.Settings) (agent.Config, error) {
 	}, nil
 }
 
-// newTrust returns what the owner of the device requires of commands.
-func newTrust(s settings.Settings) (agent.Trust, error) {
-	trust := agent.Trust{Require: make(map[string]agent.Requirement)}
-	for pattern, approvals := range s.RequireApprovals {
-		trust.Require[pattern] = agent.Requirement{Approvals: approvals}
-	}
-	if s.ReceiptKeys == "" {
-		return trust, nil
-	}
-	set, err := os.ReadFile(s.ReceiptKeys)
-	if err != nil {
-		return agent.Trust{}, fmt.Errorf("reading the keys of receipts: %w", err)
-	}
-	trust.Keys, err = fieldgate.ParseReceiptKeys(set)
-	return trust, err
-}
-
 func newLogger(name string) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(name)) // the flag allows only valid levels

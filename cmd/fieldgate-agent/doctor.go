@@ -49,6 +49,7 @@ func examine(ctx context.Context, s settings.Settings) []diagnosis.Finding {
 		return append(findings, diagnosis.Fail("settings", "%v", err))
 	}
 	findings = append(findings, diagnosis.Good("settings", "the settings are valid"))
+	findings = append(findings, checkTrust(config.Trust)...)
 	return append(findings, checkGateway(ctx, s, config)...)
 }
 

@@ -94,3 +94,23 @@ func TestReset_ForgetsIdentityAfterConfirmation(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 }
+
+func TestDoctor_NamesTheRoster(t *testing.T) {
+	t.Parallel()
+	_, output := runProgram(t, []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/device.json"},
+		"doctor", "--trust=approvers", "--roster="+approversFile(t), "--require-approvals=*=2")
+	require.Contains(t, output, "the file has version 1 of the roster of acme, with 3 users, of whom 1 sign the next version")
+}
+
+func TestDoctor_NamesWhatCommandsRequire(t *testing.T) {
+	t.Parallel()
+	settings := []string{"FIELDGATE_URL=http://127.0.0.1:1", "FIELDGATE_STATE=" + t.TempDir() + "/device.json"}
+	_, output := runProgram(t, settings, "doctor", "--trust=approvers", "--roster="+approversFile(t),
+		"--require-approvals=*=1;Remediation.*=2;remediation.*=2")
+	require.Contains(t, output, "the mode is approvers")
+	require.Contains(t, output, "*=1:passkey")
+	require.Contains(t, output, "remediation.*=2:passkey")
+	require.Contains(t, output, `"Remediation.*" matches no command`)
+	_, levels, details := findings(t, settings, "--trust=approvers", "--roster="+approversFile(t), "--require-approvals=A=1")
+	require.Equal(t, "warn", levels["requirement"], details)
+}

@@ -5,10 +5,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/fieldgate/fieldgate/clients/go/passkeytest"
 )
 
 // runProgram runs the program until it ends, and returns its exit code and output. The
@@ -31,6 +34,7 @@ func TestSettings_InvalidOnesExitWith2(t *testing.T) {
 	url := "FIELDGATE_URL=http://127.0.0.1:1"
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	approvers := slices.Clip([]string{"--trust=approvers", "--roster=" + approversFile(t)})
 	for _, c := range []struct {
 		message  string
 		settings []string
@@ -54,12 +58,39 @@ func TestSettings_InvalidOnesExitWith2(t *testing.T) {
 		{"Lease must be from 3s to 1h", []string{url, state, "FIELDGATE_LEASE=1s"}, nil},
 		{"Concurrency must be from 1 to 64", []string{url, state}, []string{"--concurrency=65"}},
 		{"log-level must be one of", []string{url, state, "FIELDGATE_LOG_LEVEL=loud"}, nil},
+		{"trust must be one of", []string{url, state, "FIELDGATE_TRUST=nobody"}, nil},
+		{"reading the roster of the approvers", []string{url, state, "FIELDGATE_ROSTER=" + file}, nil},
+		{"needs FIELDGATE_ROSTER", []string{url, state, "FIELDGATE_TRUST=approvers", "FIELDGATE_REQUIRE_APPROVALS=*=1"}, nil},
+		{"needs FIELDGATE_REQUIRE_APPROVALS", []string{url, state, "FIELDGATE_TRUST=approvers", "FIELDGATE_ROSTER=/nowhere"}, nil},
+		{`the approvals that "a" requires are set twice`, []string{url, state, "FIELDGATE_REQUIRE_APPROVALS=a=2;*=1; a=1"}, nil},
+		{`the approvals that "a" requires are set twice`, []string{url, state}, []string{"--require-approvals=a=2", "--require-approvals=a=1"}},
+		{"the roster has only 3 users", []string{url, state, "FIELDGATE_REQUIRE_APPROVALS=*=1"}, append(approvers, "--require-approvals=*=4")},
+		{`"remediation" is not TYPE=N`, []string{url, state, "FIELDGATE_REQUIRE_APPROVALS=remediation"}, nil},
+		{`"many" is not a number`, []string{url, state, "FIELDGATE_REQUIRE_APPROVALS=*=many"}, nil},
+		{"the Evidence must be", []string{url, state}, append(approvers, "--require-approvals=*=2:password")},
+		{"the roster has only 3 users", []string{url, state}, append(approvers, "--require-approvals=*=4")},
+		{"nothing in Trust.Require uses Trust.Roster", []string{url, state}, []string{"--roster=" + approversFile(t)}},
+		{"set an activation code", []string{url, state}, append(approvers, "--require-approvals=remediation.*=2:passkey;*=1")},
 		{"did you mean FIELDGATE_STATE?", []string{url, "FIELDGATE_STAET=" + dir}, nil},
 	} {
 		code, output := runProgram(t, c.settings, c.args...)
 		require.Equal(t, 2, code, "%s: %s", c.message, output)
 		require.Contains(t, output, c.message)
 	}
+}
+
+// approversFile writes a file with a roster of three users.
+func approversFile(t testing.TB) string {
+	t.Helper()
+	newKey := func() []*passkeytest.Passkey {
+		return []*passkeytest.Passkey{passkeytest.New("example.com", "https://console.example.com")}
+	}
+	roster := passkeytest.Roster{Tenant: "acme", Version: 1, Threshold: 1, Users: map[string][]*passkeytest.Passkey{
+		"alice": newKey(), "bob": newKey(), "carol": newKey(),
+	}}
+	path := filepath.Join(t.TempDir(), "roster.json")
+	require.NoError(t, os.WriteFile(path, passkeytest.Chain(roster.Sign(roster.Users["bob"]...)), 0o600))
+	return path
 }
 
 func TestSettings_VersionAndHelp(t *testing.T) {

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +47,12 @@ func withOwnGateway(ctx context.Context, f func(ctx context.Context, url, issuer
 		return err
 	}
 	defer tokens.close()
+	signingKey, err := newSigningKey()
+	if err != nil {
+		return err
+	}
 	g, err := gateway.New(ctx, gateway.Config{
-		Addr: "127.0.0.1:0", Embedded: true, SupabaseURL: tokens.URL(),
+		Addr: "127.0.0.1:0", Embedded: true, SupabaseURL: tokens.URL(), SigningKey: signingKey,
 		Environment: "demo", Version: program.Version(), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -56,6 +64,19 @@ func withOwnGateway(ctx context.Context, f func(ctx context.Context, url, issuer
 	err = f(ctx, "http://"+g.Addr(), tokens.URL())
 	stop()
 	return errors.Join(err, <-ended)
+}
+
+// newSigningKey returns a key for the receipts of a gateway that ends with the demo.
+func newSigningKey() (string, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("creating a key for the receipts: %w", err)
+	}
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", fmt.Errorf("encoding the key for the receipts: %w", err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text})), nil
 }
 
 // runOn runs the demo on the gateway at url.

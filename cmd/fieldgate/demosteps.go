@@ -40,6 +40,7 @@ func (d *demo) run() error {
 		{"Diagnostics run without approval", d.diagnose},
 		{"A remediation waits for approval", d.remediate},
 		{"The timeline of the session", d.timeline},
+		{"An approval is forged, and the device refuses it", d.refuseForgery},
 		{"The session and the device are closed", d.finish},
 	} {
 		d.printf("\n%d. %s", i+1, step.title)
@@ -140,6 +141,9 @@ type claimResult struct {
 	err      error
 }
 
+// longClaim is the wait of a claim for a command that is about to come.
+const longClaim = 10 * time.Second
+
 // claim starts a claim of the device and returns the channel for the result.
 func (d *demo) claim(wait time.Duration) <-chan claimResult {
 	claimed := make(chan claimResult, 1)
@@ -155,7 +159,7 @@ func (d *demo) claim(wait time.Duration) <-chan claimResult {
 // runCommand proposes a command while a claim of the device waits. The device then executes
 // the command.
 func (d *demo) runCommand(kind string, parameters any) error {
-	claimed := d.claim(10 * time.Second)
+	claimed := d.claim(longClaim)
 	start := time.Now()
 	if _, err := d.propose(kind, parameters); err != nil {
 		return err
@@ -220,7 +224,7 @@ func (d *demo) remediate() error {
 	if err := d.approve(proposed); err != nil {
 		return err
 	}
-	got = <-d.claim(10 * time.Second)
+	got = <-d.claim(longClaim)
 	if got.err != nil || len(got.commands) == 0 {
 		return errors.Join(errors.New("the device did not receive the approved command"), got.err)
 	}

@@ -123,9 +123,9 @@ Fieldgate is up at %[1]s (%[2]s)
 
 The console, as alice, an admin, and in another tab as bob, who may approve what she proposes:
 
-%[1]s/console#token=%[3]s
+%[6]s/console#token=%[3]s
 
-%[1]s/console#token=%[4]s
+%[6]s/console#token=%[4]s
 
 Alice's token for a shell. All tokens here are valid for one hour; for more, see %[5]s token --help
 
@@ -136,5 +136,9 @@ Provision a first device:
 curl -s %[1]s/api/v1/customer/devices -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"name": "Pump 7"}'
 
 `, "\n"), url, storage, tokens.issue(tokenRequest{"alice", "acme", "admin", time.Hour}),
-		tokens.issue(tokenRequest{"bob", "acme", "approver", time.Hour}), os.Args[0])
+		tokens.issue(tokenRequest{"bob", "acme", "approver", time.Hour}), os.Args[0], pageURL(url))
 }
+
+// pageURL returns the URL at which a browser should open a page of the gateway. Browsers give no passkeys to a
+// page whose host is an address, not even one of the loopback interface.
+func pageURL(url string) string { return strings.Replace(url, "//127.0.0.1:", "//localhost:", 1) }

@@ -69,6 +69,7 @@ func TestDev_PrintsCommandsForShell(t *testing.T) {
 	require.NotEmpty(t, made.ActivationCode)
 	require.Equal(t, http.StatusOK, status(url+"/docs"))
 	require.Contains(t, p.out.String(), "the data ends with the process")
+	require.Contains(t, p.out.String(), strings.Replace(url, "127.0.0.1", "localhost", 1)+"/console#token=", "browsers give no passkeys to an address")
 }
 
 // agentLines matches the commands that start an agent.
@@ -163,7 +164,8 @@ func TestToken_WebPagesAreRefused(t *testing.T) {
 // demoSteps are the headings of the demo.
 var demoSteps = []string{
 	"1. A device joins the fleet", "2. Diagnostics run without approval", "3. A remediation waits for approval",
-	"4. The timeline of the session", "5. The session and the device are closed",
+	"4. The timeline of the session", "5. An approval is forged, and the device refuses it",
+	"6. The session and the device are closed",
 }
 
 func requireAllSteps(t *testing.T, stdout, stderr string, code int) {
@@ -175,7 +177,8 @@ func requireAllSteps(t *testing.T, stdout, stderr string, code int) {
 		require.True(t, found, "the step %q is missing or out of order:\n%s", step, stdout)
 		rest = after
 	}
-	for _, text := range []string{"invalid_activation_code", "pending_approval", "self_approval", "approved by bob", "0 files are left", "command.approved"} {
+	for _, text := range []string{"invalid_activation_code", "pending_approval", "self_approval", "approved by bob", "0 files are left", "command.approved",
+		"the vote is not signed with a passkey", "failed: receipt_invalid", "the 3 files are still there"} {
 		require.Contains(t, stdout, text)
 	}
 }

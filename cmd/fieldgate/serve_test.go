@@ -119,6 +119,7 @@ func TestServe_ErrorNamesSetting(t *testing.T) {
 		"FIELDGATE_HSTS=maybe":                             "--hsts",
 		"FIELDGATE_RECORD_KEY=hunter2":                     "",
 		"FIELDGATE_POLICY=shell.*=maybe":                   "",
+		"FIELDGATE_POLICY=shell.*=review(votes=2)":         "",
 		"FIELDGATE_TRUSTED_PROXIES=everybody":              "",
 		"FIELDGATE_RATE_DEVICE=fast":                       "",
 		"FIELDGATE_RATE_CUSTOMER=0/0":                      "",

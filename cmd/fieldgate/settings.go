@@ -50,7 +50,7 @@ type settings struct {
 	BodyTimeout         time.Duration `env:"FIELDGATE_BODY_TIMEOUT" default:"${body_timeout}" help:"Time by which a request body may be behind the minimum rate, and thus the maximum time without a byte of it."`
 	BodyMinRate         int64         `env:"FIELDGATE_BODY_MIN_RATE" default:"${body_min_rate}" help:"Minimum average rate of a request body in bytes a second."`
 
-	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies."`
+	Policy    string        `env:"FIELDGATE_POLICY" default:"${policy}" help:"Which types of command run without approval (auto), need an approval (review) or are refused (deny). The first rule that matches applies. A review may have conditions: review(approvals=2,assurance=aal2)."`
 	Retention time.Duration `env:"FIELDGATE_RETENTION" default:"${retention}" help:"Time that finished commands, ended sessions and timelines are kept."`
 
 	ActivationLifetime time.Duration `env:"FIELDGATE_ACTIVATION_LIFETIME" default:"${activation_lifetime}" help:"Time for which an activation code is valid, at most 17520h, which is two years."`
@@ -64,6 +64,9 @@ type settings struct {
 	RecordKeyRequired string `env:"FIELDGATE_RECORD_KEY_REQUIRED" enum:"on,off" default:"on" help:"Whether a command is refused whose record this key does not authenticate (on, off); off while the key is introduced or replaced."`
 
 	SigningKey string `env:"FIELDGATE_SIGNING_KEY" help:"Keys of the receipts of commands, in PEM: the private key that signs, and further keys that are only published. Default: no receipts are signed."`
+
+	PasskeyRelyingParty string   `env:"FIELDGATE_PASSKEY_RELYING_PARTY" help:"Domain to which the passkeys of approvers are bound, such as example.com. Default: no passkeys can be used; in dev, localhost."`
+	PasskeyOrigins      []string `env:"FIELDGATE_PASSKEY_ORIGINS" help:"Origins of the pages on which passkeys sign, such as https://fleet.example.com. Default: https and the relying party."`
 
 	RateLimits   string `env:"FIELDGATE_RATE_LIMITS" enum:"on,off" default:"on" help:"Whether HTTP calls are limited (on, off)."`
 	RateDevice   rate   `env:"FIELDGATE_RATE_DEVICE" default:"1200/300" help:"Calls of each device: per minute/burst."`
@@ -114,6 +117,7 @@ func (s settings) config() (gateway.Config, error) {
 		BodyTimeout: s.BodyTimeout, BodyMinRate: s.BodyMinRate,
 		Policy: policy, Retention: s.Retention, ActivationLifetime: s.ActivationLifetime, CodeKey: s.CodeKey,
 		RecordKey: s.RecordKey, RecordKeyRequired: s.RecordKeyRequired == "on", SigningKey: s.SigningKey,
+		PasskeyRelyingParty: s.PasskeyRelyingParty, PasskeyOrigins: s.PasskeyOrigins,
 		ProgressInterval: s.ProgressInterval,
 		MaxSockets:       s.MaxSockets, MaxTenantSockets: s.MaxTenantSockets, Quotas: quota.Amounts(s.Quota),
 		ReconcileInterval: s.ReconcileInterval, ReconcileDevices: s.ReconcileDevices,

@@ -106,7 +106,7 @@ func settingsOf(t testing.TB, command string) (flags []*kong.Flag) {
 
 // examples has a valid value for each setting that does not accept every string.
 var examples = map[string]string{
-	"FIELDGATE_POLICY": "*=deny", "FIELDGATE_TRUSTED_PROXIES": "192.0.2.0/24",
+	"FIELDGATE_POLICY": "a.*=review(approvals=2,reason=true),*=deny", "FIELDGATE_TRUSTED_PROXIES": "192.0.2.0/24",
 	"FIELDGATE_UNIX_SOCKET_MODE": "0600",
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	approverlua "github.com/fieldgate/fieldgate/approver/lua"
 	customerlua "github.com/fieldgate/fieldgate/customer/lua"
 	devicelua "github.com/fieldgate/fieldgate/device/lua"
 	"github.com/fieldgate/fieldgate/store"
@@ -14,7 +15,7 @@ import (
 // callsOf returns the words by which a proxy recognizes the calls of a script of the queue: the
 // beginning of the name of its function, as the message has it, and its SHA-1.
 func callsOf(name string) []string {
-	return []string{"\r\nfieldgate_queue_" + name + "_", store.NewScript(os.DirFS("../../queue"), "lua/"+name+".lua", customerlua.Library, devicelua.Library).SHA()}
+	return []string{"\r\nfieldgate_queue_" + name + "_", store.NewScript(os.DirFS("../../queue"), "lua/"+name+".lua", approverlua.Library, customerlua.Library, devicelua.Library).SHA()}
 }
 
 // TestStoreReply_LostAfterScriptRanLosesNothing drops the replies to scripts that have run.

@@ -27,6 +27,7 @@ type settings struct {
 	Attack       *attack
 	Limited      bool // the rate limits are the defaults; otherwise they are too high to be reached
 	Fleet        *sockets
+	SigningKey   string // signs receipts; empty signs none
 	Log          string // file of the gateway's log
 }
 
@@ -90,7 +91,8 @@ func serveGateway(ctx context.Context, s settings) error {
 	g, err := gateway.New(ctx, gateway.Config{
 		Addr: "127.0.0.1:0", MetricsAddr: "127.0.0.1:0", RedisURL: s.RedisURL, SupabaseURL: s.SupabaseURL, AutoPipeline: s.AutoPipeline,
 		DrainDelay: time.Millisecond, DrainWindow: time.Millisecond, Logger: logger,
-		Limits: limits, DeviceRate: deviceRate, HandshakeRate: s.handshakes(), ReconcileInterval: gateway.DefaultReconcileInterval,
+		SigningKey: s.SigningKey,
+		Limits:     limits, DeviceRate: deviceRate, HandshakeRate: s.handshakes(), ReconcileInterval: gateway.DefaultReconcileInterval,
 	})
 	if err != nil {
 		return err

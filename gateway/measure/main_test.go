@@ -57,6 +57,7 @@ func TestMeasure(t *testing.T) {
 		e = full
 	}
 	t.Run("lifecycle", func(t *testing.T) { measureLifecycle(t, e) })
+	t.Run("receipts", func(t *testing.T) { measureReceipts(t, e) })
 	t.Run("size", func(t *testing.T) { measureSize(t, e) })
 }
 

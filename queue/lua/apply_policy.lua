@@ -6,10 +6,12 @@
 -- ARGV[7]      state that the gateway has judged
 -- ARGV[8]      "deny" to end the command, "review" to make it wait for an approval
 -- ARGV[9]      MAC of the record as one that needs an approval; unused with "deny"
--- ARGV[10]     time within which a user must decide on the command, in ms; unused with "deny"
+-- ARGV[10]     time within which users must decide on the command, in ms; unused with "deny"
+-- ARGV[11]     number of users who must approve, which the MAC covers; unused with "deny"
+-- ARGV[12...]  users whose votes do not count any more, as actors
 -- Returns {"ok", events}
 -- Guarantees that a command whose state is another one by now is not touched: the next claim judges
--- it again. The claim does not count as an attempt, because the device does not get the command. A
+-- it again. The votes that still count stay. The claim does not count as an attempt, because the device does not get the command. A
 -- command that a user has asked to cancel ends as cancelled in both cases. A command whose session has
 -- ended meanwhile expires, because no user can approve it.
 --@include store/base
@@ -19,6 +21,8 @@
 --@include command
 local device = device_at(1, 1)
 local id, state, mode, mac, decide_within = ARGV[6], ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[10])
+local required = tonumber(ARGV[11])
+local VOTERS = 12 -- index of the first user in ARGV
 local now = clock()
 
 local c = load_command(device, id)
@@ -34,7 +38,14 @@ if mode == 'deny' or cancel then
   })
   return ok()
 end
-c.mac = mac
+c.mac, c.required = mac, required > 1 and required or nil
+reopen(c)
+for i = VOTERS, #ARGV do
+  remove_votes(c, ARGV[i])
+end
+if c.required then
+  remove_votes(c, c.proposer) -- a tenant with one user may have had their approval
+end
 c.approve_by = math.min(now + decide_within, c.deliver_by)
 await_approval(device, id, c)
 emit(device, now, 'command.released', {

@@ -9,6 +9,7 @@
 --              proposal and never changed; max is the number of attempts
 --   proposer_name, proposer_email: names of the proposer at the time of the proposal; may be absent
 --   approve_by deadline for the decision; only in a command that needs approval
+--   required   number of users who must approve, if it is more than one; covered by the mac
 --   attempt    the number of claims, excluding released claims
 --   claims     the number of all claims, including released claims
 --   token      hash of the newest claim token, kept after the lease has expired
@@ -19,8 +20,16 @@
 --              time
 --   cancel     true when a user has cancelled the command while it was claimed
 --   late       true when the result arrived after the lease had expired
---   approval   {decision, by, name, email, at, reason, mac}; the mac authenticates decision and
---              by; name and email are those of the approver at that time and may be absent
+--   approval   {decision, by, name, email, at, reason, aal, roles, age, passkey, glass, mac}; the mac
+--              authenticates decision, by, aal, roles, age and passkey, and the reason if there are roles
+--              or an age; name and email are those of the approver at that time and may be absent; if the
+--              rule has conditions, aal is the assurance level of the sign-in, age its age in ms, and roles
+--              the roles of the approver, joined by spaces; passkey is the assertion of the passkey that has
+--              signed; glass is true if an admin has approved alone
+--   votes      approvals before the one in `approval`, the oldest first, without decision and glass
+--   withdrawn  user who was the last to withdraw an approval
+--   glass      {by, name, email, at, reason}: an admin has approved alone; kept for good, and with
+--              {reviewer, reviewer_name, reviewer_email, reviewed, comment} after the review
 --   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the recorded result
 --   retry_of   id of the first command of the chain of retries that this one ends; absent if it
@@ -40,6 +49,7 @@
 --@include store/due
 --@include store/event
 --@include store/usage
+--@include votes
 
 -- EXECUTION_CAP is the maximum time, in ms, from a command's first claim that was not released
 -- to the end of its last lease.
@@ -68,6 +78,17 @@ local function is_table(value)
   return value == nil or type(value) == 'table'
 end
 
+-- have_voters reports whether each entry of an optional list of votes is a table with the actor who voted.
+-- It raises an error for most others.
+local function have_voters(votes)
+  for _, vote in ipairs(votes or {}) do
+    if vote.by .. '' ~= vote.by then
+      return false
+    end
+  end
+  return true
+end
+
 -- has_types reports whether the fields of a record that the scripts use have their types. Only a
 -- number equals itself plus zero, and only a string equals itself joined with nothing; most other
 -- values raise an error. A call of type for each field takes three times as long. The value false of an
@@ -76,6 +97,7 @@ local function has_types(c)
   local bytes, first, approve_by = c.bytes, c.first, c.approve_by
   local token, past, result, digest, mac = c.token, c.past, c.result, c.digest, c.mac
   local name, email, retry_of, trace = c.proposer_name, c.proposer_email, c.retry_of, c.trace
+  local required = c.required
   return c.seq + 0 == c.seq and c.priority + 0 == c.priority and c.max + 0 == c.max and c.attempt + 0 == c.attempt
     and c.claims + 0 == c.claims and c.created + 0 == c.created and c.deliver_by + 0 == c.deliver_by
     and (bytes == nil or bytes + 0 == bytes) and (first == nil or first + 0 == first)
@@ -86,7 +108,9 @@ local function has_types(c)
     and (mac == nil or mac .. '' == mac) and (name == nil or name .. '' == name)
     and (email == nil or email .. '' == email) and (retry_of == nil or retry_of .. '' == retry_of)
     and (trace == nil or trace .. '' == trace)
-    and is_table(c.history) and is_table(c.approval)
+    and (required == nil or required + 0 == required)
+    and is_table(c.history) and is_table(c.approval) and is_table(c.votes) and is_table(c.glass)
+    and have_voters(c.votes)
 end
 
 -- is_valid reports whether the scripts can process a decoded record. It checks every field
@@ -243,7 +267,9 @@ end
 local function unlist(device, id, c)
   if c.status == 'pending_approval' then
     redis.call('ZREM', device.pending, id)
-    redis.call('ZREM', device.inbox, inbox_member(device, id))
+    if not needs_review(c) then
+      redis.call('ZREM', device.inbox, inbox_member(device, id))
+    end
   elseif c.status == 'queued' then
     remove_ready(device, id)
   elseif c.status == 'claimed' then
@@ -288,10 +314,21 @@ local function ready_score(c)
   return (9 - c.priority) * 1e13 + c.seq
 end
 
--- lacks_approval reports whether the command needs an approval that it does not have.
--- Such a command never runs, even if the ready set contains it.
+-- lacks_approval reports whether the command needs approvals that it does not have. Such a command
+-- never runs, even if the ready set contains it.
 local function lacks_approval(c)
-  return c.approve_by and not (c.approval and c.approval.decision == 'approved')
+  if not c.approve_by then
+    return false
+  elseif not (c.approval and c.approval.decision == 'approved') then
+    return true
+  end
+  return c.required ~= nil and not c.approval.glass and count_votes(c) < c.required
+end
+
+-- is_in_inbox reports whether the tenant's inbox has the command: it waits for a decision, or for the
+-- review of one.
+local function is_in_inbox(c)
+  return c.status == 'pending_approval' or needs_review(c)
 end
 
 -- missing_part returns "approval" or "body" if the command is queued but lacks its approval or

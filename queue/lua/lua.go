@@ -11,7 +11,7 @@ import (
 
 // files holds only the exported fragments. Other packages run no script of package queue.
 //
-//go:embed command.lua
+//go:embed command.lua votes.lua
 var files embed.FS
 
 // Library holds the fragment queue/command: the state machine of a command.

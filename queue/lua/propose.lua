@@ -2,7 +2,8 @@
 -- KEYS[1..13]  the device's key set
 -- KEYS[14]     the session's record
 -- KEYS[15]     the tenant's index of commands
--- KEYS[16]     the stored answer; only with an Idempotency-Key
+-- KEYS[16]     the tenant's policy
+-- KEYS[17]     the stored answer; only with an Idempotency-Key
 -- ARGV[1..5]   the scope of the call
 -- ARGV[6]      command id
 -- ARGV[7]      session id
@@ -29,11 +30,14 @@
 -- ARGV[27]     traceparent that is kept with the command; empty if it belongs to no recorded trace
 -- ARGV[28]     "1" if the body is a statement
 -- ARGV[29..30] revision and epoch of the device's record that the statement describes; may be empty
+-- ARGV[31]     version of the tenant's policy that was applied; "0" if it has none
+-- ARGV[32]     number of users who must approve, at least 1; the MAC covers it
 -- Returns {"ok", events, command id, state, body, 1 if the answer was stored before}
 -- Refuses with idempotency_key_reused, session_not_found, session_closed,
 --       device_queue_full; with quota_exceeded, the quota and its limit; or with stale if
---       ARGV[17] is not recent, for example after a failover to a store with another clock, or if the
---       statement describes an earlier revision of the device
+--       ARGV[17] is not recent, for example after a failover to a store with another clock, if the
+--       session ends before the command must be delivered, if the statement describes an earlier
+--       revision of the device, or if another policy applies by now
 -- Guarantees that a claim cannot find a command under review, and that a repeated request
 -- creates no second command unless the first was deleted. The digest and the MAC cover
 -- deliver_by, so that a changed deadline is found.
@@ -45,14 +49,15 @@
 --@include store/reply
 --@include command
 local device = device_at(1, 1)
-local session_key, listed_key, memory_key = KEYS[14], KEYS[15], KEYS[16]
+local session_key, listed_key, policy_key, memory_key = KEYS[14], KEYS[15], KEYS[16], KEYS[17]
 local id, session, body, priority, max_attempts = ARGV[6], ARGV[7], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local review, deliver_within, decide_within = ARGV[11] == 'review', tonumber(ARGV[12]), tonumber(ARGV[13])
 local bound, fingerprint, memory_ttl = tonumber(ARGV[14]), ARGV[15], tonumber(ARGV[16])
 local proposed_at, digest, head = tonumber(ARGV[17]), ARGV[18], ARGV[19]
 local max_ready, max_pending, max_bytes, earlier, mac = ARGV[20], ARGV[21], ARGV[22], ARGV[23], ARGV[24]
 local retry_of, packed, trace = ARGV[25], ARGV[26] == '1', ARGV[27]
-local is_stated, revision, epoch = ARGV[28] == '1', ARGV[29], ARGV[30]
+local is_stated, revision, epoch, policy = ARGV[28] == '1', ARGV[29], ARGV[30], ARGV[31]
+local required = tonumber(ARGV[32])
 local now = clock()
 
 -- RECENT_MS is the maximum difference, in ms, between the proposal time that the gateway has read
@@ -85,7 +90,10 @@ end
 if status ~= 'active' or tonumber(expires) <= now then
   return refuse('session_closed')
 end
-if is_stated and not is_current(revision, epoch) then
+if tonumber(expires) < proposed_at + deliver_within or is_stated and not is_current(revision, epoch) then
+  return refuse('stale')
+end
+if (redis.call('HGET', policy_key, 'version') or '0') ~= policy then
   return refuse('stale')
 end
 if redis.call('ZCARD', device.ready) >= bound or (review and redis.call('ZCARD', device.pending) >= bound) then
@@ -126,6 +134,7 @@ local c = {
   proposer_email = device.actor_email,
   trace = trace ~= '' and trace or nil,
   packed = packed or nil,
+  required = required > 1 and required or nil,
 }
 count_bytes(device, bytes)
 if head ~= '' then

@@ -53,7 +53,7 @@ local function repair_structures(id, c)
   local pending = status == 'pending_approval'
   repair_member('ready', device.ready, id, status == 'queued' and ready_score(c) or nil, status, id)
   repair_member('pending', device.pending, id, pending and c.seq or nil, status, id)
-  repair_member('inbox', device.inbox, inbox_member(device, id), pending or nil, status, id)
+  repair_member('inbox', device.inbox, inbox_member(device, id), c and is_in_inbox(c) or nil, status, id)
   repair_member('leases', device.leases, id, status == 'claimed' and c.visible or nil, status, id)
   if status == 'claimed' and c.cancel then
     if redis.call('SADD', device.cancels, id) == 1 then

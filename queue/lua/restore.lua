@@ -37,12 +37,14 @@ if c.status == 'queued' then
   count(device, 'readyCommands', redis.call('ZADD', device.ready, ms(ready_score(c)), id))
 elseif c.status == 'pending_approval' then
   redis.call('ZADD', device.pending, ms(c.seq), id)
-  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
 elseif c.status == 'claimed' then
   redis.call('ZADD', device.leases, ms(c.visible), id)
   if c.cancel then
     redis.call('SADD', device.cancels, id)
   end
+end
+if is_in_inbox(c) then
+  redis.call('ZADD', device.inbox, 0, inbox_member(device, id))
 end
 if not settle(device, id, c, now) then
   schedule(device, id, c)

@@ -19,6 +19,9 @@ local function forget(device, listed_key, id, c)
   forget_report(device, id)
   redis.call('ZREM', device.index, index_member(c.session, id))
   redis.call('ZREM', listed_key, listed_member(device, id))
+  if needs_review(c) then
+    redis.call('ZREM', device.inbox, inbox_member(device, id))
+  end
   remove_due(device, 'command', id)
   count_bytes(device, -(c.bytes or 0))
 end

@@ -35,6 +35,8 @@ func checks() map[store.Invariant]func(Step) bool {
 		store.NothingForgotten:       nothingForgotten,
 		queue.NoDoubleLease:          forEachClaim(noDoubleLease),
 		queue.NoUnapprovedClaim:      forEach(approvedIfReady),
+		queue.StrictestRuleHolds:     strictestRuleHolds,
+		queue.VotesAreDistinct:       forEach(votesAreDistinct),
 		queue.ApprovedIsWhatRuns:     forEachChange(approvedIsWhatRuns),
 		queue.DecidedOnce:            forEachChange(decidedOnce),
 		queue.NothingAfterItsSession: forEachClaim(deliverable),
@@ -116,32 +118,81 @@ func noDoubleLease(s Step, before, after Command) bool {
 }
 
 func approvedIfReady(c Command) bool {
-	runs := c.Status == Queued || c.Status == Claimed || c.Claims > 0
-	return !c.Reviewed || !runs || c.Approval.Decision == "approved"
+	runs := c.Status == Queued || c.Status == Claimed || c.Claims > 0 && !c.Released
+	return !c.Reviewed || !runs || c.Approval.Decision == "approved" && (c.Approval.Glass || len(c.Votes)+1 >= c.Required)
 }
 
-// approvedIsWhatRuns checks that nothing changes what a command is, from its proposal on.
+// strictestRuleHolds checks that the device gets, and that a user approves, only what the policy as it is now
+// lets run, whatever the policy was at the proposal.
+func strictestRuleHolds(s Step) bool {
+	for _, l := range s.Response.Leases {
+		c := s.After.Commands[l.Command]
+		if !s.After.Policy.RuleOf(c.Type).allows(c) {
+			return false
+		}
+	}
+	return forEachChange(func(s Step, before, after Command) bool {
+		isNew := after.Approval.Decision == "approved" && before.Approval != after.Approval
+		return !isNew || s.After.Policy.RuleOf(after.Type).allows(after)
+	})(s)
+}
+
+// votesAreDistinct checks that no user has two votes and, where several users must approve, that the
+// proposer has none.
+func votesAreDistinct(c Command) bool {
+	seen := map[string]bool{}
+	if c.Required > 1 {
+		seen[c.Proposer] = true
+	}
+	for _, user := range c.approvers() {
+		if seen[user] {
+			return false
+		}
+		seen[user] = true
+	}
+	return true
+}
+
+// approvedIsWhatRuns checks that nothing changes what a command is, from its proposal on, and that it never needs
+// less than before.
 func approvedIsWhatRuns(_ Step, before, after Command) bool {
-	return before.ID == "" || before.proposed() == after.proposed()
+	needsLess := before.Reviewed && !after.Reviewed || before.Required > after.Required
+	return before.ID == "" || before.proposed() == after.proposed() && !needsLess
 }
 
 // proposed returns a command without what changes during its life.
 func (c Command) proposed() [8]any {
-	return [8]any{c.ID, c.Session, c.Proposer, c.Reviewed, c.Priority, c.MaxAttempts, c.Seq, c.DeliverBy}
+	return [8]any{c.ID, c.Session, c.Type, c.Proposer, c.Priority, c.MaxAttempts, c.Seq, c.DeliverBy}
 }
 
 func decidedOnce(s Step, before, after Command) bool {
+	if s.Operation.Kind == Withdraw && after.Approval == (Approval{}) {
+		return before.Approval.Decision != "rejected" && before.Claims == after.Claims
+	}
+	if s.isTakenBack(before, after) {
+		return before.Approval.Decision != "rejected" && !s.After.Policy.RuleOf(before.Type).allows(before)
+	}
 	if before.Approval != (Approval{}) || after.Approval == (Approval{}) {
 		return after.Approval == before.Approval
 	}
-	return after.Approval.Decision != "approved" || after.Approval.By != after.Proposer || s.Operation.SoleUser
+	own := after.Approval.Decision == "approved" && after.Approval.By == after.Proposer
+	mayDecide := after.Approval.Glass && after.proposerMayBreakGlass() || s.Operation.SoleUser && after.Required <= 1
+	return !own || mayDecide
 }
+
+// isTakenBack reports whether a claim has taken an approval back.
+func (s Step) isTakenBack(before, after Command) bool {
+	return s.claims() && before.Approval != (Approval{}) && after.Approval == (Approval{})
+}
+
+// claims reports whether the operation claims commands.
+func (s Step) claims() bool { return s.Operation.Kind == Claim || s.Operation.Next }
 
 func deliverable(s Step, _, after Command) bool {
 	return s.After.Device == "active" && !s.After.sessionEnded(after) && after.DeliverBy > s.After.Now
 }
 
-func heldUntilResolved(s Step, _, after Command) bool { return !s.After.isHeld(after) }
+func heldUntilResolved(s Step, before, _ Command) bool { return !s.After.isHeld(before) }
 
 func finishedIsFinal(s Step, before, after Command) bool {
 	if !before.Status.Final() || before.Status == after.Status {
@@ -164,16 +215,16 @@ func fifoWithinPriority(s Step) bool {
 	if !slices.IsSortedFunc(s.After.Index.Ready, order) {
 		return false
 	}
-	claims := s.Operation.Kind == Claim || s.Operation.Next
 	free := slices.DeleteFunc(slices.Clone(s.After.Index.Ready), func(id string) bool { return s.After.isHeld(commands[id]) })
-	if !claims || len(free) == 0 {
+	if !s.claims() || len(free) == 0 {
 		return true
 	}
 	return forEachClaim(func(_ Step, _, claimed Command) bool { return order(claimed.ID, free[0]) < 0 })(s)
 }
 
+// tokenFences checks who writes to a claimed command. A claim may also take one back.
 func tokenFences(s Step, before, after Command) bool {
-	written := after.Result != before.Result || after.Released && !before.Released ||
+	written := after.Result != before.Result || after.Released && !before.Released && !s.claims() ||
 		after.Status == Claimed && after.Claims == before.Claims && after.VisibleUntil != before.VisibleUntil
 	if !written {
 		return true
@@ -191,7 +242,7 @@ func readyIsBounded(s Step) bool {
 	if len(s.After.Commands) == len(s.Before.Commands) {
 		return true
 	}
-	return len(s.Before.Index.Ready) < MaxReady && (!s.Operation.Review || len(s.Before.Index.Pending) < MaxReady)
+	return len(s.Before.Index.Ready) < MaxReady && (s.After.Policy.RuleOf(s.Operation.Type).Required == 0 || len(s.Before.Index.Pending) < MaxReady)
 }
 
 // everythingIsTold checks three properties of a command's timeline: it only grows, it has one
@@ -199,8 +250,9 @@ func readyIsBounded(s Step) bool {
 // status.
 func everythingIsTold(_ Step, before, after Command) bool {
 	last, claims := Status(""), 0
+	isReviewed := after.Reviewed && !slices.Contains(after.Timeline, "released to pending_approval")
 	for _, event := range after.Timeline {
-		last = cmp.Or(statusOf(event, after.Reviewed), last)
+		last = cmp.Or(statusOf(event, isReviewed), last)
 		if event == "claimed" {
 			claims++
 		}
@@ -222,7 +274,9 @@ func statusOf(event string, reviewed bool) Status {
 		return Queued
 	case "approved", "requeued", "released":
 		return Queued
-	case "cancel_requested", "result_conflict":
+	case "vote_withdrawn to pending_approval", "released to pending_approval":
+		return PendingApproval
+	case "cancel_requested", "result_conflict", "vote", "vote_withdrawn", "break_glass":
 		return ""
 	}
 	return Status(event)

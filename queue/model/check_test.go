@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,8 +17,9 @@ func newModel() *model.Model {
 	m := model.New(model.Hour)
 	m.Apply(model.Operation{Kind: model.Open, Span: model.Hour})
 	for _, op := range []model.Operation{
-		{Priority: 9, MaxAttempts: 2}, {Review: true, MaxAttempts: 1}, {MaxAttempts: 3}, {MaxAttempts: 3}, {Priority: 9, MaxAttempts: 1},
+		{Priority: 9, MaxAttempts: 2}, {Type: model.Reviewed, MaxAttempts: 1}, {MaxAttempts: 3}, {MaxAttempts: 3}, {Priority: 9, MaxAttempts: 1},
 	} {
+		op.Type = cmp.Or(op.Type, model.Plain)
 		op.Kind, op.Session, op.UserID, op.Span = model.Propose, "s1", "ann", 24*model.Hour
 		m.Apply(op)
 	}
@@ -52,10 +54,16 @@ func TestViolations_FindsEveryInvariant(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, model.Violations(unchanged()))
 	violate := map[store.Invariant]func(s *model.Step){
-		store.NothingLost:        func(s *model.Step) { s.After.Index.Ready = s.After.Index.Ready[:1] },
-		store.NothingForgotten:   func(s *model.Step) { delete(s.After.Index.Due, "c1") },
-		queue.NoDoubleLease:      command("c1", claim),
-		queue.NoUnapprovedClaim:  command("c2", func(c *model.Command) { c.Status = model.Queued }),
+		store.NothingLost:       func(s *model.Step) { s.After.Index.Ready = s.After.Index.Ready[:1] },
+		store.NothingForgotten:  func(s *model.Step) { delete(s.After.Index.Due, "c1") },
+		queue.NoDoubleLease:     command("c1", claim),
+		queue.NoUnapprovedClaim: command("c2", func(c *model.Command) { c.Status = model.Queued }),
+		queue.StrictestRuleHolds: func(s *model.Step) {
+			s.After.Policy = model.Strict
+			s.Operation, s.Response.Leases = model.Operation{Kind: model.Claim}, []model.Lease{{Command: "c3"}}
+			command("c3", claim)(s)
+		},
+		queue.VotesAreDistinct:   command("c2", func(c *model.Command) { c.Votes = []string{"bob", "bob"} }),
 		queue.ApprovedIsWhatRuns: command("c1", func(c *model.Command) { c.MaxAttempts++ }),
 		queue.DecidedOnce:        command("c2", func(c *model.Command) { c.Approval = model.Approval{Decision: "approved", By: "ann"} }),
 		queue.NothingAfterItsSession: func(s *model.Step) {
@@ -91,6 +99,26 @@ func TestViolations_FindsEveryInvariant(t *testing.T) {
 		violate[name](&s)
 		require.Contains(t, model.Violations(s), name)
 	}
+}
+
+// TestModel_StricterPolicyReachesWhatWaits replaces the policy while commands wait: by a stricter one, and by the one before.
+func TestModel_StricterPolicyReachesWhatWaits(t *testing.T) {
+	t.Parallel()
+	m := newModel()
+	m.Apply(model.Operation{Kind: model.Approve, Command: "c2", UserID: "bob"})
+	m.Apply(model.Operation{Kind: model.SetPolicy, Policy: model.Strict})
+	require.Empty(t, m.Apply(model.Operation{Kind: model.Claim, Limit: 4, Span: 1000}).Leases)
+	waiting := m.State().Commands
+	require.Equal(t, []model.Status{model.PendingApproval, model.PendingApproval}, []model.Status{waiting["c2"].Status, waiting["c3"].Status})
+	require.Equal(t, []string{"bob"}, waiting["c2"].Votes, "a vote stays")
+	m.Apply(model.Operation{Kind: model.SetPolicy, Policy: model.Usual})
+	require.Empty(t, m.Apply(model.Operation{Kind: model.Claim, Limit: 4, Span: 1000}).Leases, "a looser policy does not let it run")
+	m.Apply(model.Operation{Kind: model.Approve, Command: "c2", UserID: "carol"})
+	require.Len(t, m.Apply(model.Operation{Kind: model.Claim, Limit: 4, Span: 1000}).Leases, 1)
+
+	m = newModel()
+	m.Apply(model.Operation{Kind: model.SetPolicy, Policy: model.Denying})
+	require.Equal(t, "command_denied", m.Apply(model.Operation{Kind: model.Approve, Command: "c2", UserID: "bob"}).Code)
 }
 
 func TestModel_LateResultReplacesTimedOut(t *testing.T) {

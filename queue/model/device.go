@@ -32,9 +32,31 @@ func (m *Model) noteInstance(id string) {
 	}
 }
 
-// claimReady claims commands for a device that is not suspended. The operation identifies the
-// request, and span is the length of the leases.
+// claimReady claims commands for a device that is not suspended, until it gets one that may run, or none is
+// ready. The operation identifies the request, and span is the length of the leases.
 func (m *Model) claimReady(op Operation, span int64) Response {
+	for {
+		response := m.claimOnce(op, span)
+		claimed := len(response.Leases)
+		response.Leases = m.withoutTakenBack(response.Leases)
+		if len(response.Leases) > 0 || claimed == 0 {
+			return response
+		}
+	}
+}
+
+// withoutTakenBack returns the leases of commands that the policy lets run. It takes the others back.
+func (m *Model) withoutTakenBack(leases []Lease) (kept []Lease) {
+	for _, l := range leases {
+		if !m.takeBack(m.state.Commands[l.Command]) {
+			kept = append(kept, l)
+		}
+	}
+	return kept
+}
+
+// claimOnce claims commands whether they may run or not.
+func (m *Model) claimOnce(op Operation, span int64) Response {
 	if remembered := m.recall(op); remembered != nil {
 		live := m.liveLeases(*remembered)
 		if remembered.Code != "ok" || len(live.Leases) > 0 {

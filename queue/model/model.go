@@ -21,9 +21,12 @@ type Kind string
 const (
 	Open         Kind = "open"         // opens a session that lasts Span
 	Close        Kind = "close"        // closes the session Session
-	Propose      Kind = "propose"      // proposes a command; uses Session, UserID, Review, Priority, MaxAttempts, Key, and Span (time until the delivery deadline)
+	SetPolicy    Kind = "setPolicy"    // replaces the policy; uses Policy
+	Propose      Kind = "propose"      // proposes a command; uses Session, UserID, Type, Priority, MaxAttempts, Key, and Span (time until the delivery deadline)
 	Approve      Kind = "approve"      // approves a command; uses Command, UserID and SoleUser
 	Reject       Kind = "reject"       // rejects a command; uses Command and UserID
+	BreakGlass   Kind = "breakGlass"   // approves a command without other users; uses Command and UserID
+	Withdraw     Kind = "withdraw"     // takes back an approval; uses Command and UserID
 	Cancel       Kind = "cancel"       // cancels the command Command
 	Claim        Kind = "claim"        // claims commands; uses Limit, Key, Instance, and Span (length of the leases)
 	Extend       Kind = "extend"       // extends a lease; uses Command, Token, and Span (time from now to the lease's new end)
@@ -52,7 +55,8 @@ type Operation struct {
 	Limit       int
 	Priority    int
 	MaxAttempts int
-	Review      bool   // the policy requires approval
+	Type        Type
+	Policy      Policy
 	SoleUser    bool   // the tenant has no other user
 	Status      Status // status of a submitted result
 	Output      string // output of a submitted result
@@ -115,7 +119,7 @@ func (m *Model) State() State {
 // Apply applies an operation and returns its response. It panics for an unknown kind.
 func (m *Model) Apply(op Operation) Response {
 	apply := map[Kind]func(Operation) Response{
-		Open: m.open, Close: m.close, Propose: m.propose, Approve: m.decide, Reject: m.decide, Cancel: m.cancel,
+		Open: m.open, Close: m.close, SetPolicy: m.setPolicy, Propose: m.propose, Approve: m.decide, Reject: m.decide, BreakGlass: m.decide, Withdraw: m.withdraw, Cancel: m.cancel,
 		Claim: m.claim, Extend: m.extend, Progress: m.progress, Release: m.release, SubmitResult: m.submitResult,
 		Resolve: m.resolve, Suspend: m.suspend, Resume: m.resume, Decommission: m.decommission, Settle: m.settleDue, Elapse: m.elapse,
 	}[op.Kind]

@@ -31,7 +31,7 @@ func (m *Model) settle(c *Command) bool {
 		*c = m.endLease(*c)
 	case expired:
 		*c = m.finish(*c, Expired)
-	case c.Status == Queued && m.exhausted(*c):
+	case (c.Status == Queued || c.Status == PendingApproval) && m.exhausted(*c):
 		*c = m.finish(*c, TimedOut)
 	default:
 		return false

@@ -43,8 +43,10 @@ const (
 type Command struct {
 	ID          string
 	Session     string
+	Type        Type
 	Proposer    string
 	Reviewed    bool // the command needs approval
+	Required    int  // number of users who must approve; zero means one
 	Priority    int
 	MaxAttempts int
 	Seq         int // position of the command in the order of proposals
@@ -63,12 +65,26 @@ type Command struct {
 	CancelRequested bool     // a user cancelled the command while it was claimed
 	Late            bool     // the result arrived after the lease had ended
 	Approval        Approval
+	Votes           []string // users who have approved before the last one, the oldest first
+	Broken          string   // admin who has approved the command alone; empty if none has
+	Withdrawn       string   // user who was the last to withdraw an approval
 	Result          string   // status and output of the recorded result; empty if no result is recorded
 	Timeline        []string // types of the command's events, without the prefix "command."
 }
 
-// Approval is a user's decision. The zero Approval means that no user has decided yet.
-type Approval struct{ Decision, By string }
+// Approval is the decision that ended the wait. The zero Approval means that the command still waits.
+type Approval struct {
+	Decision, By string
+	Glass        bool // an admin has approved without the other users
+}
+
+// approvers returns the users who have approved the command, apart from an admin who has done so alone.
+func (c Command) approvers() []string {
+	if c.Approval.Decision == "approved" && !c.Approval.Glass {
+		return append(slices.Clip(c.Votes), c.Approval.By)
+	}
+	return c.Votes
+}
 
 // Session is a support session. A command is proposed in a session, and may be delivered only
 // until the session ends.
@@ -81,6 +97,7 @@ type Session struct {
 // State is the state of one device, its sessions and its commands.
 type State struct {
 	Now      int64
+	Policy   Policy
 	Device   string // active, suspended or decommissioned
 	Instance string // instance of the device that may act: the newest; empty before one has claimed
 	Conflict bool   // two instances of the device use its identity

@@ -1,6 +1,9 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // open opens a session. It first ends the device's current session if that one has expired but
 // was not settled.
@@ -61,14 +64,17 @@ func (m *Model) finish(c Command, status Status) Command {
 // propose creates a command. No other operation creates one.
 func (m *Model) propose(op Operation) Response {
 	s := &m.state
+	if s.Policy.RuleOf(op.Type).Denies {
+		return Response{Code: "command_denied"}
+	}
 	if remembered := m.recall(op); remembered != nil {
 		return *remembered
 	}
 	if session := s.Sessions[op.Session]; session.Status != "active" || session.Expires <= s.Now {
 		return Response{Code: "session_closed"}
 	}
-	index := s.expectedIndex()
-	if len(index.Ready) >= MaxReady || op.Review && len(index.Pending) >= MaxReady {
+	index, rule := s.expectedIndex(), s.Policy.RuleOf(op.Type)
+	if len(index.Ready) >= MaxReady || rule.Required > 0 && len(index.Pending) >= MaxReady {
 		return Response{Code: "device_queue_full"}
 	}
 	c := m.save(m.newCommand(op), "proposed")
@@ -79,38 +85,126 @@ func (m *Model) propose(op Operation) Response {
 }
 
 func (m *Model) newCommand(op Operation) Command {
-	seq := len(m.state.Commands) + 1
+	seq, required := len(m.state.Commands)+1, m.state.Policy.RuleOf(op.Type).Required
 	c := Command{
-		ID: fmt.Sprintf("c%d", seq), Session: op.Session, Proposer: op.UserID, Reviewed: op.Review,
-		Priority: op.Priority, MaxAttempts: op.MaxAttempts, Seq: seq, DeliverBy: m.state.Now + op.Span, Status: Queued,
+		ID: fmt.Sprintf("c%d", seq), Session: op.Session, Type: op.Type, Proposer: op.UserID, Reviewed: required > 0, Required: raised(0, required),
+		Priority: op.Priority, MaxAttempts: op.MaxAttempts, Seq: seq, Status: Queued,
+		DeliverBy: min(m.state.Now+op.Span, m.state.Sessions[op.Session].Expires),
 	}
-	if op.Review {
+	if c.Reviewed {
 		c.Status, c.ApproveBy = PendingApproval, min(m.state.Now+ApproveWithin, c.DeliverBy)
 	}
 	return c
 }
 
-// decide records a user's decision. The first decision is final. The same user may repeat
-// the same decision.
+// decide records a user's vote. The last approval that the command needs, one without other users, or one
+// rejection ends the wait. The same user may repeat the same vote.
 func (m *Model) decide(op Operation) Response {
-	c, approval := m.state.Commands[op.Command], Approval{"approved", op.UserID}
+	c := m.state.Commands[op.Command]
+	decision := Approval{By: op.UserID, Decision: "approved", Glass: op.Kind == BreakGlass}
 	if op.Kind == Reject {
-		approval.Decision = "rejected"
+		decision.Decision = "rejected"
 	}
-	if c.Approval == approval {
+	if op.Kind != Reject && c.Status == PendingApproval && m.state.Policy.RuleOf(c.Type).refuses(op.Kind) {
+		return Response{Code: "command_denied"}
+	}
+	if c.isRepeated(decision) {
 		return respond("ok", c)
 	}
 	if code := m.notPending(&c); code != "" {
 		return respond(code, c)
 	}
-	if op.Kind == Approve && !op.SoleUser && c.Proposer == op.UserID {
+	if op.Kind != Reject {
+		c.Required = raised(c.Required, m.state.Policy.RuleOf(c.Type).Required)
+	}
+	if op.Kind == Approve && c.Proposer == op.UserID && (!op.SoleUser || c.Required > 1) {
 		return respond("self_approval", c)
 	}
-	c.Approval, c.Status = approval, Queued
-	if op.Kind == Reject {
+	if op.Kind == BreakGlass && c.Proposer == op.UserID && !c.proposerMayBreakGlass() {
+		return respond("self_approval", c)
+	}
+	if op.Kind == BreakGlass && c.Broken != "" {
+		return respond("command_denied", c)
+	}
+	if op.Kind == Approve && len(c.Votes)+1 < c.Required {
+		c.Votes = append(slices.Clip(c.Votes), op.UserID)
+		return respond("ok", m.save(c, "vote"))
+	}
+	return respond("ok", m.endWait(c, decision))
+}
+
+// proposerMayBreakGlass reports whether the rule lets an admin approve alone what they have proposed: that
+// of Paired commands does not.
+func (c Command) proposerMayBreakGlass() bool { return c.Type != Paired }
+
+// endWait records the decision that ends the wait. It takes the place of an earlier vote of the user.
+func (m *Model) endWait(c Command, decision Approval) Command {
+	c.Votes = without(c.Votes, decision.By)
+	c.Approval, c.Status = decision, Queued
+	if decision.Decision == "rejected" {
 		c.Status, c.FinishedAt = Rejected, m.state.Now
 	}
-	return respond("ok", m.save(c, approval.Decision))
+	events := []string{decision.Decision}
+	switch {
+	case decision.Glass:
+		c.Broken = decision.By
+		events = []string{"break_glass", "approved"}
+	case c.Required > 1:
+		events = []string{"vote", decision.Decision}
+	}
+	return m.save(c, events...)
+}
+
+// isRepeated reports whether the command has the vote already. An admin who has approved alone may repeat
+// that as an approval.
+func (c Command) isRepeated(vote Approval) bool {
+	if c.Approval.By == vote.By && c.Approval.By != "" {
+		return c.Approval.Decision == vote.Decision && (c.Approval.Glass || !vote.Glass)
+	}
+	return vote.Decision == "approved" && !vote.Glass && slices.Contains(c.Votes, vote.By)
+}
+
+// without returns the users apart from one. It returns nil instead of an empty list.
+func without(users []string, user string) (others []string) {
+	for _, other := range users {
+		if other != user {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
+// withdraw takes back an approval of a command that no device has claimed. The command waits again if it
+// lacks the approval.
+func (m *Model) withdraw(op Operation) Response {
+	c := m.state.Commands[op.Command]
+	m.settle(&c)
+	switch {
+	case c.Status.Final():
+		return respond("command_finished", c)
+	case c.Status == Claimed || c.Attempt > 0:
+		return respond("already_claimed", c)
+	case c.Approval.By != op.UserID && !slices.Contains(c.Votes, op.UserID):
+		if c.Withdrawn != op.UserID {
+			return respond("vote_not_found", c)
+		}
+		return respond("ok", c)
+	}
+	c.Withdrawn = op.UserID
+	if c.Approval.By == op.UserID {
+		c.Approval = Approval{}
+	}
+	c.Votes = without(c.Votes, op.UserID)
+	if c.Approval.Glass {
+		return respond("ok", m.save(c, "vote_withdrawn"))
+	}
+	if c.Approval.By != "" {
+		c.Votes = append(slices.Clip(c.Votes), c.Approval.By)
+	}
+	c.Approval, c.Status = Approval{}, PendingApproval
+	c = m.save(c, "vote_withdrawn to pending_approval")
+	m.settle(&c)
+	return respond("ok", c)
 }
 
 // notPending returns the code of the refusal for a decision on a command that is no longer

@@ -9,6 +9,8 @@
 --   kind "progress"  id is the id of the command. An instance of an earlier release takes it for an
 --                    event that it finds no entry of
 --   kind "cut-off"         device_id and id are "-"
+--   kind "policy"          the same; an instance of an earlier release takes it for an event that it
+--                          finds no entry of
 local function wake(kind, device_id, tenant, id)
   redis.call('PUBLISH', 'fg:wake', table.concat({ kind, device_id, tenant, id }, ' '))
 end

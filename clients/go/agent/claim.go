@@ -171,7 +171,7 @@ func (w *worker) accept(base context.Context, command Command, byKey bool) error
 		w.releaseSlot()
 		return err
 	}
-	command, handler := w.prepare(command)
+	command, handler := w.prepare(base, command)
 	w.start(base, command, w.record(command, handler, byKey))
 	return nil
 }
@@ -179,7 +179,7 @@ func (w *worker) accept(base context.Context, command Command, byKey bool) error
 // prepare returns a claimed command as its statement describes it, and the handler for it. If the
 // statement is not about this command, or the device does not accept its receipt, the handler refuses
 // it.
-func (w *worker) prepare(command Command) (Command, registered) {
+func (w *worker) prepare(base context.Context, command Command) (Command, registered) {
 	stated, err := command.AsStated(w.deviceID)
 	switch {
 	case errors.Is(err, fieldgate.ErrStatementVersion):
@@ -188,7 +188,7 @@ func (w *worker) prepare(command Command) (Command, registered) {
 		w.log.Error("refusing a command that does not agree with its statement", "command", command.ID, "error", err)
 		return command, refuse(CodeStatementInvalid, "the command does not agree with its statement, so it did not start: "+err.Error())
 	}
-	if err := w.config.Trust.check(command, w.deviceID); err != nil {
+	if err := w.checkTrust(base, stated); err != nil {
 		w.log.Error("refusing a command without a valid receipt", "command", command.ID, "error", err)
 		return command, refuse(CodeReceiptInvalid, "the device does not accept the receipt of the command, so it did not start: "+err.Error())
 	}

@@ -18,7 +18,7 @@ type Config struct {
 
 	// StateFile is the path of the file with the identity of the device. Its directory must
 	// exist and survive a reboot. The journal and the reserve are created beside it, as
-	// StateFile.journal and StateFile.journal.reserve.
+	// StateFile.journal and StateFile.journal.reserve, and the roster as StateFile.roster.
 	StateFile string
 
 	// ActivationCode registers a device that has no identity yet. A registered device ignores

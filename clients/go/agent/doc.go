@@ -36,8 +36,8 @@
 //     so that devices that lost their network together do not reconnect together. Commands
 //     arrive over a socket, and by HTTP long polling where sockets do not work.
 //
-// The agent trusts the gateway to return only approved commands. It does not trust the
-// parameters of a command, which are untrusted input: see [Parameters].
+// The agent trusts the gateway to return only approved commands, unless its owner decides otherwise: see
+// [Trust]. It does not trust the parameters of a command, which are untrusted input: see [Parameters].
 //
 // # Files
 //
@@ -47,7 +47,8 @@
 // synced twice for each command. It is rewritten when it has grown by 1 MiB. Incomplete writes
 // and full disks do not damage it. The reserve, StateFile.journal.reserve, has 64 KiB. A lock on
 // the journal excludes a second agent. On Windows, where the tests are not run, the lock is on
-// StateFile.lock. No decision depends on the clock of the device.
+// StateFile.lock. StateFile.roster is the newest version of the roster, if Trust has one. No decision depends
+// on the clock of the device, except for the end of receipts.
 //
 // # Costs
 //

@@ -19,7 +19,9 @@ func (w *worker) execute(base context.Context, j *job, r registered) (result fie
 	defer j.cancel(nil)
 	ctx, cancel := context.WithTimeoutCause(j.ctx, r.timeout, ErrTimeout)
 	defer cancel()
-	w.log.Info("running", "command", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
+	if !r.refuses {
+		w.log.Info("running", "command", j.command.ID, "type", j.command.Type, "attempt", j.command.Attempt, "requestId", j.command.RequestID)
+	}
 	results := make(chan fieldgate.ResultRequest, 1)
 	reporting, reports := w.withReporter(ctx, base, j, r.resumed)
 	go w.callHandler(w.withContinue(reporting, j, r), r.handler, j.command, results)

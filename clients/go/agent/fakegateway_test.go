@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,7 @@ type fakeGateway struct {
 	extends    int                          // number of lease extensions
 	heartbeats []fieldgate.HeartbeatRequest // heartbeats that were accepted
 	results    map[string]fieldgate.ResultRequest
+	roster     string                                            // JSON of the roster to return; empty if there is none
 	reports    []fieldgate.ProgressRequest                       // reports of progress that were accepted
 	reported   int                                               // number of the newest report
 	refuse     func(path string, body []byte) string             // returns the code with which to refuse a request, or "" to accept the request
@@ -89,6 +91,8 @@ func (g *fakeGateway) reply(path string, header http.Header, body []byte) string
 		_ = json.Unmarshal(body, &heartbeat)
 		g.heartbeats = append(g.heartbeats, heartbeat)
 		return `{"serverTime":"2025-11-22T20:15:05.000Z","nextHeartbeatMs":1000,"pendingCommands":0,"cancelRequested":[` + g.cancelRequests() + `]}`
+	case path == "trust":
+		return `{"keys":{"keys":[]},"roster":` + cmp.Or(g.roster, `{"versions":[]}`) + `}`
 	case path == "commands/claim":
 		g.claimKeys = append(g.claimKeys, header.Get("Idempotency-Key"))
 		if len(g.commands) == 0 {

@@ -45,6 +45,7 @@ type registered struct {
 	handler    Handler
 	repeatable bool
 	freesSpace bool
+	refuses    bool           // whether handler fails each command and does nothing
 	after      RestartHandler // nil if commands of the type do not restart the device
 	continues  bool           // whether handler is that of a command that continues after a restart
 	resumed    bool           // whether an earlier run of the agent has started the command

@@ -125,15 +125,18 @@ func (w *worker) logHeartbeatError(err error) {
 
 // status returns the status of the device and the reason of it. The status is degraded while the
 // journal cannot be written, because only repeatable commands run in that state, and while too many
-// results wait for submission, because the device then claims no command.
+// results wait for submission, because the device then claims no command. It is also degraded while the
+// gateway sends a roster that the device does not accept.
 func (w *worker) status() (status fieldgate.HeartbeatStatus, reason string) {
 	w.mu.Lock()
 	busy, stuck := len(w.jobs) > 0, len(w.submissions) >= maxPendingResults
 	w.mu.Unlock()
-	err := w.journal.health()
+	err, rosterErr := w.journal.health(), w.roster.health()
 	switch {
 	case err != nil:
 		return fieldgate.HeartbeatStatusDegraded, fieldgate.TruncateText("the journal cannot be written: "+err.Error(), maxReason)
+	case rosterErr != nil:
+		return fieldgate.HeartbeatStatusDegraded, fieldgate.TruncateText(rosterErr.Error(), maxReason)
 	case stuck:
 		return fieldgate.HeartbeatStatusDegraded, fmt.Sprintf("%d results wait to be submitted, so no command is claimed", maxPendingResults)
 	case busy:

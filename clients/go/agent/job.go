@@ -35,7 +35,7 @@ func (w *worker) handlerFor(commandType string) registered {
 
 // refuse returns a handler that fails each command with the given code and reason.
 func refuse(code, reason string) registered {
-	return registered{timeout: DefaultTimeout, handler: func(context.Context, Command) (Result, error) {
+	return registered{refuses: true, timeout: DefaultTimeout, handler: func(context.Context, Command) (Result, error) {
 		return Result{}, Fail(code, "%s", reason)
 	}}
 }
@@ -46,14 +46,17 @@ func refuse(code, reason string) registered {
 // was claimed with the claim key.
 func (w *worker) record(command Command, r registered, byKey bool) registered {
 	begin := w.journal.begin
-	if r.freesSpace {
+	switch {
+	case r.refuses:
+		begin = w.journal.beginRefused
+	case r.freesSpace:
 		begin = w.journal.beginWithReserve
 	}
 	err := begin(command, r.repeatable, byKey)
 	if err == nil {
 		return r
 	}
-	w.journal.hold(command, byKey)
+	w.journal.hold(command, r.repeatable, byKey)
 	if r.repeatable {
 		w.log.Warn("writing the journal failed, running a repeatable command unrecorded", "command", command.ID, "error", err)
 		return r

@@ -12,14 +12,6 @@ import (
 	fieldgate "github.com/fieldgate/fieldgate/clients/go"
 )
 
-// Bounds of the journal. Above a bound, the journal removes the oldest submitted entries. It
-// keeps the others because a gateway that lost acknowledged writes may let the device claim a
-// finished command again.
-const (
-	maxEntries     = 256
-	maxResultBytes = 1 << 20 // maximum total size of the submitted results, in bytes
-)
-
 // A journal records what the agent needs after a crash: the idempotency key of the next claim,
 // the started commands, their results, and which results were submitted. The methods begin and
 // recordResult return only after the record is on disk.
@@ -32,6 +24,8 @@ type journal struct {
 	log     *slog.Logger
 	machine string // identifies the machine that the agent runs on
 	reserve reserve
+	now     func() time.Time   // the clock by which deadlines pass: see Trust.Now
+	guards  func(Command) bool // whether a command must not be forgotten before its deadline; nil if none is
 
 	mu          sync.Mutex
 	file        *journalFile
@@ -42,6 +36,8 @@ type journal struct {
 	resultBytes int               // total size of the submitted results, in bytes
 	writeErr    error             // error of the last write
 	behind      bool              // whether the file lacks entries or changes that are in memory
+	forgotten   time.Time         // latest deadline of the guarded entries that were removed: see hasForgotten
+	stored      time.Time         // value of forgotten that is on disk
 	closed      bool              // whether close was called; the file may then belong to the next run of the agent
 }
 
@@ -60,9 +56,14 @@ type entry struct {
 	Result    *fieldgate.ResultRequest `json:"outcome,omitempty"`     // nil while the command runs
 	Submitted bool                     `json:"over,omitempty"`        // whether the gateway has accepted or refused the result
 	Removed   bool                     `json:"gone,omitempty"`        // whether this record removes the entry
+
+	// KeptUntil is the time before which the entry is not removed. Until then, an attacker who controls the
+	// gateway could let the device claim the command again, with the approvals that it once had.
+	KeptUntil time.Time `json:"keptUntil,omitzero"`
+	Deadline  time.Time `json:"deadline,omitzero"` // of the command; zero if the entry is not guarded
 }
 
-// newEntry returns the entry of a command that is about to run.
+// newEntry returns the entry of a claimed command.
 func newEntry(command Command) entry {
 	e := entry{ID: command.ID, Type: command.Type}
 	e.claim(command)
@@ -85,9 +86,10 @@ func (e *entry) isOutdated(command Command) bool {
 // A record is one line of the journal. Its key replaces the key of earlier records. Its entry
 // replaces earlier entries with the same ID.
 type record struct {
-	Key     string `json:"key,omitempty"`
-	Machine string `json:"machine,omitempty"` // ID of the machine that generated the key
-	Entry   *entry `json:"entry,omitempty"`
+	Key       string    `json:"key,omitempty"`
+	Machine   string    `json:"machine,omitempty"`  // ID of the machine that generated the key
+	Forgotten time.Time `json:"forgotten,omitzero"` // the latest one counts
+	Entry     *entry    `json:"entry,omitempty"`
 }
 
 // openJournal opens the journal at path, locks it and reads the records of earlier runs. It
@@ -95,7 +97,7 @@ type record struct {
 // started. It returns ErrInUse if another agent has the lock. If the file cannot be written,
 // openJournal returns a journal whose health is the reason.
 func openJournal(path, machine string, lock func(*os.File) error, log *slog.Logger) (*journal, error) {
-	j := &journal{log: log, machine: machine, entries: map[string]*entry{}, reserve: reserve{path: path + ".reserve"}}
+	j := &journal{log: log, machine: machine, now: time.Now, entries: map[string]*entry{}, reserve: reserve{path: path + ".reserve"}}
 	file, records, writeErr, err := openJournalFile(path, lock, log)
 	if err != nil {
 		return nil, err
@@ -106,6 +108,9 @@ func openJournal(path, machine string, lock func(*os.File) error, log *slog.Logg
 			// Keep the key only on the machine that generated it. If two machines used one key,
 			// the gateway would return the same command to both.
 			j.key, j.keyStored = r.Key, r.Machine == machine
+		}
+		if r.Forgotten.After(j.forgotten) {
+			j.forgotten, j.stored = r.Forgotten, r.Forgotten
 		}
 		if r.Entry != nil {
 			j.put(*r.Entry)
@@ -164,12 +169,22 @@ func (j *journal) renewKey() {
 // begin records that a command is about to run. It replaces the claim key if the command was claimed
 // with that key. After an error of begin, the command must not run.
 func (j *journal) begin(command Command, repeatable, byKey bool) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	e := newEntry(command)
+	j.guard(&e, command)
 	if repeatable {
 		e.Command = &command
 	}
+	return j.beginEntry(e, byKey)
+}
+
+// beginRefused is begin for a command that the device refuses. It may be forgotten, because it has not run.
+func (j *journal) beginRefused(command Command, _, byKey bool) error {
+	return j.beginEntry(newEntry(command), byKey)
+}
+
+func (j *journal) beginEntry(e entry, byKey bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if err := j.appendEntry(&e, byKey); err != nil {
 		return err
 	}
@@ -213,14 +228,18 @@ func (j *journal) spendReserve() bool {
 // hold keeps a command in memory that begin could not record, and replaces the claim key if the
 // command was claimed with it. The command is either repeatable or does not run. Its result is
 // submitted from memory.
-func (j *journal) hold(command Command, byKey bool) {
+func (j *journal) hold(command Command, repeatable, byKey bool) {
+	e := newEntry(command)
+	if repeatable {
+		j.guard(&e, command)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if byKey {
 		j.key, j.keyStored = rand.Text(), false
 	}
 	j.behind = true
-	j.put(newEntry(command))
+	j.put(e)
 }
 
 // repair tries to write what the file lacks, and to fill the reserve. It returns the reason why the
@@ -412,6 +431,9 @@ func (j *journal) append(r record, durable bool) error {
 			return err
 		}
 	}
+	if j.forgotten.After(j.stored) {
+		r.Forgotten = j.forgotten // before the record of a command that was forgotten can replace its entry
+	}
 	j.writeErr = j.file.append(r, durable)
 	if (errors.Is(j.writeErr, errRemoved) || errors.Is(j.writeErr, errResized)) && j.rewrite() == nil {
 		j.writeErr = j.file.append(r, durable)
@@ -420,6 +442,7 @@ func (j *journal) append(r record, durable bool) error {
 		j.behind = true
 		return fmt.Errorf("writing the journal: %w", j.writeErr)
 	}
+	j.stored = j.forgotten
 	return nil
 }
 
@@ -436,14 +459,14 @@ func (j *journal) compact() {
 }
 
 func (j *journal) rewrite() error {
-	records := []record{{Key: j.key, Machine: j.machine}}
+	records := []record{{Key: j.key, Machine: j.machine, Forgotten: j.forgotten}}
 	for _, id := range j.order {
 		records = append(records, record{Entry: j.entries[id]})
 	}
 	if err := j.file.rewrite(records); err != nil {
 		return fmt.Errorf("rewriting the journal: %w", err)
 	}
-	j.keyStored, j.writeErr, j.behind = true, nil, false
+	j.keyStored, j.stored, j.writeErr, j.behind = true, j.forgotten, nil, false
 	return nil
 }
 
@@ -472,26 +495,4 @@ func (j *journal) drop(id string) {
 			return
 		}
 	}
-}
-
-// prune removes the oldest submitted entries until the journal is within its bounds.
-func (j *journal) prune() {
-	for i := 0; i < len(j.order) && (len(j.order) > maxEntries || j.resultBytes > maxResultBytes); {
-		id := j.order[i]
-		if e := j.entries[id]; e.Submitted {
-			j.resultBytes -= e.submittedBytes()
-			j.drop(id)
-			continue
-		}
-		i++
-	}
-}
-
-// submittedBytes returns the size of the result of an entry in bytes, if the result was
-// submitted, and otherwise zero. The journal limits the total of these sizes to maxResultBytes.
-func (e *entry) submittedBytes() int {
-	if e.Result == nil || !e.Submitted {
-		return 0
-	}
-	return len(e.Result.Output) + len(e.Result.Error) + len(e.Result.Data)
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,16 @@ func voteOf(user string) string {
 	return fmt.Sprintf(`{"at":"2026-11-30T11:59:00.000Z","decision":"approved","user":%q}`, user)
 }
 
+// glassOf returns the vote of an admin who has approved alone.
+func glassOf(user string) string { return strings.Replace(voteOf(user), "approved", "break_glass", 1) }
+
+// These are options of statementOf, for a rule that needs two users, and for one that also lets an admin
+// approve alone.
+var (
+	needsTwo      = []string{`"policy":{`, `"policy":{"approvals":2,`}
+	mayBreakGlass = []string{`"policy":{`, `"policy":{"approvals":2,"breakGlass":true,`}
+)
+
 // payloadOf returns the payload of a receipt about a statement. The options replace parts of it.
 func payloadOf(statement, votes string, options ...string) string {
 	text := fmt.Sprintf(`{"expiresAt":"2026-11-30T13:00:00.000Z","issuedAt":"2026-11-30T12:00:00.000Z","statement":%q,"version":1,"votes":[%s]}`,
@@ -93,13 +104,17 @@ func payloadOf(statement, votes string, options ...string) string {
 // writeVectors writes the file with the vectors.
 func writeVectors(t testing.TB) {
 	t.Helper()
-	s := newVectorSigner(t)
+	s, users := newVectorSigner(t), newVectorUsers()
 	vectors := receiptVectors{
 		About: "Receipts for the device deviceId, whose clock shows now, and what it must say: a receipt without a member why is good. " +
 			"Where approvals is set, the device requires so many votes of users other than the proposer. " +
+			"Where roster is set, only votes count that a passkey of that roster has signed, and the clock is the same. " +
+			"In rosterVectors are rosters that the device must accept or refuse; known is the number of versions that it knows already, of the roster knownOf. " +
 			"The texts in why are those of the Go client; another client may use other words. All keys are those of these vectors only.",
-		Keys: s.keys(t), DeviceID: "dev_1", Now: vectorNow,
-		Vectors: append(append(goodVectors(t, s), brokenEnvelopes(t, s)...), append(brokenPayloads(s), brokenClaims(s)...)...),
+		Keys: s.keys(t), DeviceID: "dev_1", Now: vectorNow, Rosters: users.rosters(),
+		Vectors: slices.Concat(goodVectors(t, s), brokenEnvelopes(t, s), brokenPayloads(s), brokenClaims(s), passkeyVectors(s, users)),
+
+		RosterVectors: rosterVectors(users),
 	}
 	text := new(bytes.Buffer)
 	encoder := json.NewEncoder(text)
@@ -115,16 +130,19 @@ func goodVectors(t testing.TB, s vectorSigner) []receiptVector {
 	auto := statementOf(`"effect":"review"`, `"effect":"auto"`)
 	one, two := voteOf("bob"), voteOf("bob")+","+voteOf("carol")
 	good := func(name, statement, votes string, approvals int) receiptVector {
-		return receiptVector{name, b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, votes)), approvals, ""}
+		return receiptVector{name, b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, votes)), approvals, "", ""}
 	}
 	p256 := strings.NewReplacer("EdDSA", "ES256", `"ed"`, `"p256"`).Replace(goodHeader)
 	return []receiptVector{
 		good("approved by one", statement, one, 0), good("approved by one, as required", statement, one, 1),
 		good("approved by two", statement, two, 2), good("needs no approval", auto, "", 0),
 		good("approved by the proposer", statement, voteOf("alice"), 0),
-		{"signed with P-256", b64([]byte(statement)), s.signP256(t, p256, payloadOf(statement, one)), 0, ""},
-		{"an unknown member", b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, one, `"version"`, `"later":{},"version"`)), 0, ""},
-		{"within the leeway", b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, one, "T13:00:00", "T11:57:00")), 0, ""},
+		good("approved by two, as the rule requires", statementOf(needsTwo...), two, 2),
+		good("an admin alone", statementOf(mayBreakGlass...), glassOf("dora"), 0),
+		good("one of two, and an admin", statementOf(mayBreakGlass...), one+","+glassOf("dora"), 1),
+		{"signed with P-256", b64([]byte(statement)), s.signP256(t, p256, payloadOf(statement, one)), 0, "", ""},
+		{"an unknown member", b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, one, `"version"`, `"later":{},"version"`)), 0, "", ""},
+		{"within the leeway", b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, one, "T13:00:00", "T11:57:00")), 0, "", ""},
 	}
 }
 
@@ -167,11 +185,11 @@ func brokenEnvelopes(t testing.TB, s vectorSigner) []receiptVector {
 		{"critical member", header(`"alg"`, `"b64":false,"crit":["b64"],"alg"`), "critical"},
 		{"key in the header", sign(s.stranger, strings.Replace(goodHeader, `"alg"`, `"jwk":{"kty":"OKP","crv":"Ed25519","x":"`+b64(s.stranger.Public().(ed25519.PublicKey))+`"},"alg"`, 1), payload), "signature is wrong"},
 	} {
-		vectors = append(vectors, receiptVector{v[0], b64([]byte(statement)), v[1], 0, v[2]})
+		vectors = append(vectors, receiptVector{v[0], b64([]byte(statement)), v[1], 0, "", v[2]})
 	}
 	p256 := strings.NewReplacer("EdDSA", "ES256", `"ed"`, `"p256"`).Replace(goodHeader)
 	signed := s.signP256(t, p256, payload)
-	return append(vectors, receiptVector{"P-256, cut", b64([]byte(statement)), signed[:len(signed)-6], 0, "signature is wrong"})
+	return append(vectors, receiptVector{"P-256, cut", b64([]byte(statement)), signed[:len(signed)-6], 0, "", "signature is wrong"})
 }
 
 // brokenPayloads are receipts that a trusted key has signed, and that cannot be read.
@@ -192,9 +210,10 @@ func brokenPayloads(s vectorSigner) []receiptVector {
 		{"statement is no base64url", payloadOf(statement, one, b64([]byte(statement)), "!"), "statement"},
 		{"statement of a later version", payloadOf(statementOf(`"version":1}`, `"version":2}`), one), "version"},
 		{"statement has a name twice", payloadOf(statementOf(`"type":"a"`, `"type":"b","type":"a"`), one), "type"},
+		{"parameters in the statement have a name twice", payloadOf(statementOf(`"say":"stated"`, `"say":"other","say":"stated"`), one), "say"},
 		{"two values", payloadOf(statement, one) + "{}", "more than one"},
 	} {
-		vectors = append(vectors, receiptVector{v[0], b64([]byte(statement)), sign(s.trusted, goodHeader, v[1]), 0, v[2]})
+		vectors = append(vectors, receiptVector{v[0], b64([]byte(statement)), sign(s.trusted, goodHeader, v[1]), 0, "", v[2]})
 	}
 	return vectors
 }
@@ -203,7 +222,7 @@ func brokenPayloads(s vectorSigner) []receiptVector {
 func brokenClaims(s vectorSigner) []receiptVector {
 	statement, one := statementOf(), voteOf("bob")
 	about := func(name, statement, votes string, approvals int, why string, options ...string) receiptVector {
-		return receiptVector{name, b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, votes, options...)), approvals, why}
+		return receiptVector{name, b64([]byte(statement)), sign(s.trusted, goodHeader, payloadOf(statement, votes, options...)), approvals, "", why}
 	}
 	other := about("receipt of another command", statementOf("cmd_1", "cmd_2"), one, 0, "another command")
 	other.Statement = b64([]byte(statement))
@@ -217,14 +236,22 @@ func brokenClaims(s vectorSigner) []receiptVector {
 		other, changed, tenant, bare,
 		about("for another device", statementOf("dev_1", "dev_2"), one, 0, "another device"),
 		about("expired", statement, one, 0, "expired", "T13:00:00", "T11:55:00"),
+		about("a deadline that no gateway allows", statementOf("2026-11-30T13", "2099-11-30T13"), one, 0, "more than a day", "2026-11-30T13", "2099-11-30T13"),
 		about("votes removed", statement, "", 0, "nobody has approved"),
 		about("policy without an effect", statementOf(`"effect":"review",`, ``), "", 0, "nobody has approved"),
+		about("one vote of two by its rule", statementOf(needsTwo...), one, 0, "rule requires 2 approvals"),
+		about("one vote twice by its rule", statementOf(needsTwo...), one+","+one, 0, "rule requires 2 approvals"),
+		about("a vote of the proposer by its rule", statementOf(needsTwo...), one+","+voteOf("alice"), 0, "rule requires 2 approvals"),
+		about("an admin alone, where the rule does not allow it", statementOf(needsTwo...), glassOf("dora"), 0, "does not allow"),
+		about("an admin alone, where an approval is required", statementOf(mayBreakGlass...), glassOf("dora"), 1, "requires 1 approval for it"),
+		about("one of two and an admin, where two are required", statementOf(mayBreakGlass...), one+","+glassOf("dora"), 2, "requires 2 approvals"),
+		about("an unknown decision", statement, strings.Replace(one, "approved", "abstained", 1), 0, "rejected"),
 		about("rejected by one", statement, one+","+strings.Replace(voteOf("carol"), "approved", "rejected", 1), 0, "rejected"),
 		about("one vote of two", statement, one, 2, "requires 2 approvals"),
 		about("one vote twice", statement, one+","+one, 2, "requires 2 approvals"),
 		about("a vote of the proposer", statement, one+","+voteOf("alice"), 2, "requires 2 approvals"),
-		about("approved by the proposer, where another is required", statement, voteOf("alice"), 1, "requires 1 approvals"),
-		about("a vote of nobody", statement, voteOf(""), 1, "requires 1 approvals"),
-		about("needs no approval, where one is required", statementOf(`"effect":"review"`, `"effect":"auto"`), "", 1, "requires 1 approvals"),
+		about("approved by the proposer, where another is required", statement, voteOf("alice"), 1, "requires 1 approval for it"),
+		about("a vote of nobody", statement, voteOf(""), 1, "requires 1 approval for it"),
+		about("needs no approval, where one is required", statementOf(`"effect":"review"`, `"effect":"auto"`), "", 1, "requires 1 approval for it"),
 	}
 }

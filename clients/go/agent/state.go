@@ -59,7 +59,7 @@ func Reset(stateFile string) error {
 	} else {
 		defer release()
 	}
-	for _, suffix := range []string{"", ".tmp", ".lock", ".journal", ".journal.tmp", ".journal.reserve", ".journal.damaged"} {
+	for _, suffix := range []string{"", ".tmp", ".lock", ".roster", ".roster.tmp", ".journal", ".journal.tmp", ".journal.reserve", ".journal.damaged"} {
 		if err := os.Remove(stateFile + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("agent: forgetting the identity: %w", err)
 		}

@@ -27,6 +27,9 @@ type receiptVectors struct {
 	DeviceID string          `json:"deviceId"`
 	Now      time.Time       `json:"now"`
 	Vectors  []receiptVector `json:"vectors"`
+
+	Rosters       map[string]json.RawMessage `json:"rosters"`
+	RosterVectors []rosterVector             `json:"rosterVectors"`
 }
 
 type fieldgateKeys struct {
@@ -40,6 +43,7 @@ type receiptVector struct {
 	Statement string `json:"statement"`
 	Receipt   string `json:"receipt"`
 	Approvals int    `json:"approvals,omitempty"` // that the device requires
+	Roster    string `json:"roster,omitempty"`    // name of the roster whose passkeys count
 	Why       string `json:"why,omitempty"`
 }
 
@@ -66,6 +70,26 @@ func (v receiptVectors) trustOf(t testing.TB, approvals int) Trust {
 	return trust
 }
 
+// approversOf returns the trust of the device of the vectors in the mode approvers.
+func (v receiptVectors) approversOf(t testing.TB, roster string, approvals int) Trust {
+	t.Helper()
+	trust := v.trustOf(t, approvals)
+	var err error
+	trust.Mode = TrustApprovers
+	trust.Roster, err = fieldgate.ParseRoster(v.Rosters[roster])
+	require.NoError(t, err)
+	return trust.withDefaults()
+}
+
+// of returns the trust with which the device judges a vector.
+func (v receiptVectors) of(t testing.TB, vector receiptVector) Trust {
+	t.Helper()
+	if vector.Roster == "" {
+		return v.trustOf(t, vector.Approvals)
+	}
+	return v.approversOf(t, vector.Roster, vector.Approvals)
+}
+
 func TestTrust_JudgesTheVectors(t *testing.T) {
 	t.Parallel()
 	if *updateVectors {
@@ -77,7 +101,7 @@ func TestTrust_JudgesTheVectors(t *testing.T) {
 		require.False(t, names[v.Name], v.Name)
 		names[v.Name] = true
 		command := Command{Statement: v.Statement, Receipt: v.Receipt}
-		err := vectors.trustOf(t, v.Approvals).check(command, vectors.DeviceID)
+		err := vectors.of(t, v).check(command, vectors.DeviceID)
 		if v.Why == "" {
 			valid++
 			require.NoError(t, err, v.Name)
@@ -118,12 +142,23 @@ func TestTrust_RefusedCommandNeverRuns(t *testing.T) {
 
 func TestTrust_InvalidSettingsAreRefused(t *testing.T) {
 	t.Parallel()
-	keys := readVectors(t).trustOf(t, 0).Keys
+	vectors := readVectors(t)
+	keys, roster := vectors.trustOf(t, 0).Keys, vectors.approversOf(t, "first", 1).Roster
+	one := map[string]Requirement{"a": {Approvals: 1}}
 	for name, trust := range map[string]Trust{
 		"without keys":      {Require: map[string]Requirement{"a": {Approvals: 1}}},
 		"without a number":  {Keys: keys, Require: map[string]Requirement{"a": {}}},
 		"without a pattern": {Keys: keys, Require: map[string]Requirement{"": {Approvals: 1}}},
 		"with a wildcard":   {Keys: keys, Require: map[string]Requirement{"a*b": {Approvals: 1}}},
+
+		"approvers without a roster":          {Mode: TrustApprovers, Require: one},
+		"approvers without a requirement":     {Mode: TrustApprovers, Roster: roster},
+		"approvers who believe the gateway":   {Mode: TrustApprovers, Roster: roster, Require: map[string]Requirement{"a": {Approvals: 1, Evidence: EvidenceReceipt}}},
+		"approvers that the roster has not":   {Mode: TrustApprovers, Roster: roster, Require: map[string]Requirement{"a": {Approvals: 4}}},
+		"unknown evidence":                    {Keys: keys, Require: map[string]Requirement{"a": {Approvals: 1, Evidence: "password"}}},
+		"passkeys without a roster":           {Keys: keys, Require: map[string]Requirement{"a": {Approvals: 1, Evidence: EvidencePasskey}}},
+		"a roster that nothing uses":          {Keys: keys, Roster: roster, Require: one},
+		"a roster without the mode that uses": {Roster: roster, Require: one},
 	} {
 		_, err := New(Config{URL: "http://127.0.0.1", StateFile: newStatePath(t), Trust: trust})
 		require.ErrorContains(t, err, "Trust.Require", name)
@@ -149,22 +184,32 @@ func TestTrust_AllMatchingRequirementsApply(t *testing.T) {
 	}
 }
 
-// BenchmarkTrust verifies a receipt with two votes.
+// BenchmarkTrust verifies receipts: one with two votes, one that was signed with P-256, and one with two
+// votes that were signed with passkeys, with the key of the gateway and without it.
 func BenchmarkTrust(b *testing.B) {
 	vectors := readVectors(b)
-	trust := vectors.trustOf(b, 2)
-	for _, v := range vectors.Vectors {
-		if v.Name != "approved by two" && v.Name != "signed with P-256" {
-			continue
+	passkeys := vectors.vector(b, "passkeys: approved by two with ES256")
+	withoutKeys := vectors.of(b, passkeys)
+	withoutKeys.Keys = nil
+	for _, c := range []struct {
+		name   string
+		vector receiptVector
+		trust  *Trust
+	}{
+		{"two votes", vectors.vector(b, "approved by two"), nil},
+		{"P-256", vectors.vector(b, "signed with P-256"), nil},
+		{"two passkeys", passkeys, nil},
+		{"two passkeys without the gateway", passkeys, &withoutKeys},
+	} {
+		trust := vectors.of(b, c.vector)
+		if c.trust != nil {
+			trust = *c.trust
 		}
-		b.Run(v.Name, func(b *testing.B) {
+		command := Command{Type: "a", Statement: c.vector.Statement, Receipt: c.vector.Receipt}
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
-			trust := trust
-			if v.Approvals == 0 {
-				trust.Require = nil
-			}
 			for b.Loop() {
-				require.NoError(b, trust.check(Command{Statement: v.Statement, Receipt: v.Receipt}, vectors.DeviceID))
+				require.NoError(b, trust.check(command, vectors.DeviceID))
 			}
 		})
 	}

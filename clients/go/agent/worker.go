@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +34,7 @@ type worker struct {
 	log      *slog.Logger
 	journal  *journal
 	uplink   *uplink
+	roster   *rosterFile
 	deviceID string
 
 	slots chan struct{} // semaphore with one element for each running command
@@ -41,7 +44,7 @@ type worker struct {
 
 	handling   sync.WaitGroup // waits for running handlers, and for commands that wait for a slot to run again
 	submitting sync.WaitGroup // waits for submissions of results and releases of commands
-	background sync.WaitGroup // waits for the heartbeat loop
+	background sync.WaitGroup // waits for the loops of the heartbeats and of the roster
 
 	uploads uploads
 
@@ -66,6 +69,8 @@ func newWorker(a *Agent, device identity, journal *journal) *worker {
 		slots: make(chan struct{}, a.config.Concurrency), wake: make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 	}
+	w.roster = openRoster(a.config.StateFile+".roster", a.config.Trust.Roster, w.log)
+	journal.guards, journal.now = a.config.Trust.guards, a.config.Trust.Now
 	w.uplink = &uplink{
 		device: a.gateway.Device(device.DeviceID, device.DeviceSecret), log: w.log,
 		onChange: w.wakeClaimLoop, attempted: make(chan struct{}),
@@ -81,12 +86,15 @@ func newWorker(a *Agent, device identity, journal *journal) *worker {
 func (w *worker) run(ctx context.Context) {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	w.log.Info("started", "types", len(w.handlers), "concurrency", w.config.Concurrency)
+	w.log.Info("started", "types", len(w.handlers), "concurrency", w.config.Concurrency,
+		"trust", w.config.Trust.Mode, "approvalsFor", slices.Sorted(maps.Keys(w.config.Trust.Require)))
 	if !w.config.PollOnly {
 		w.uplink.connect(base)
 		w.uplink.awaitFirstAttempt(ctx)
 	}
+	rosterErr := w.roster.follow(ctx, w.uplink.device)
 	w.background.Go(func() { w.heartbeatLoop(base) })
+	w.background.Go(func() { w.followLoop(base, rosterErr) })
 	w.setClaiming(true)
 	w.resume(ctx, base)
 	w.claimLoop(ctx, base)

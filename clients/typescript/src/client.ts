@@ -29,7 +29,7 @@ export interface ClientOptions {
   fetch?: (request: Request) => Promise<Response>;
 }
 
-export type Method = "get" | "post" | "patch" | "delete";
+export type Method = "get" | "post" | "put" | "patch" | "delete";
 
 /** The paths of the contract that have an operation with the HTTP method `M`. */
 export type PathWith<M extends Method> = {
@@ -67,6 +67,7 @@ export type Call<M extends Method> = <P extends PathWith<M>>(
 export interface Client {
   get: Call<"get">;
   post: Call<"post">;
+  put: Call<"put">;
   patch: Call<"patch">;
   delete: Call<"delete">;
   /**
@@ -103,6 +104,7 @@ export function createClient(options: ClientOptions): Client {
     token,
     get: throwing(raw.GET as UntypedCall) as Call<"get">,
     post: throwing(raw.POST as UntypedCall) as Call<"post">,
+    put: throwing(raw.PUT as UntypedCall) as Call<"put">,
     patch: throwing(raw.PATCH as UntypedCall) as Call<"patch">,
     delete: throwing(raw.DELETE as UntypedCall) as Call<"delete">,
   };

@@ -21,6 +21,8 @@ export type ProblemCode =
   | "session_not_found"
   | "command_not_found"
   | "receipt_not_found"
+  | "passkey_not_found"
+  | "vote_not_found"
   | "connection_not_found"
   | "method_not_allowed"
   | "request_timeout"
@@ -31,12 +33,14 @@ export type ProblemCode =
   | "session_closed"
   | "command_finished"
   | "command_not_finished"
+  | "already_claimed"
   | "already_decided"
   | "approval_expired"
   | "digest_mismatch"
   | "claim_superseded"
   | "claim_expired"
   | "idempotency_key_reused"
+  | "policy_conflict"
   | "body_too_large"
   | "unsupported_media_type"
   | "rate_limited"
@@ -76,7 +80,15 @@ export type EventType =
   | "command.expired"
   | "command.progress"
   | "command.result_conflict"
-  | "user.cut_off";
+  | "command.vote"
+  | "command.vote_withdrawn"
+  | "command.break_glass"
+  | "command.break_glass_reviewed"
+  | "user.cut_off"
+  | "policy.changed"
+  | "roster.changed"
+  | "passkey.registered"
+  | "passkey.deleted";
 
 /** The operations that take an `Idempotency-Key`. */
 export type KeyedOperation =

@@ -48,6 +48,23 @@ interface ProgressData extends CommandData {
   nextSince: number;
 }
 
+interface PolicyData {
+  /** The version of the policy. */
+  version: string;
+  /** Whether the version applies now, waits for another admin, or was rejected. */
+  state: "current" | "waiting" | "rejected";
+}
+
+interface RosterData {
+  /** The number of the version of the roster. */
+  version: number;
+}
+
+interface PasskeyData {
+  /** The id of the passkey. */
+  passkey: string;
+}
+
 interface UserData {
   userId?: string;
   /** The id of the user's sign-in at the token issuer, if only that one was cut off. */
@@ -72,7 +89,10 @@ export type RoomEvent =
   | EventsOf<SessionEventType, SessionData>
   | EventOf<"command.progress", ProgressData>
   | EventsOf<Exclude<CommandEventType, "command.progress">, CommandData>
-  | EventOf<"user.cut_off", UserData>;
+  | EventOf<"user.cut_off", UserData>
+  | EventOf<"policy.changed", PolicyData>
+  | EventOf<"roster.changed", RosterData>
+  | EventOf<"passkey.registered" | "passkey.deleted", PasskeyData>;
 
 /** A message to the handler of a subscription. */
 export type RoomMessage =

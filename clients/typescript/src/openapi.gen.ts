@@ -496,6 +496,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/device/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what receipts are verified with
+         * @description Returns the keys that verify [receipts](/docs/guides/receipts), as `GET /.well-known/fieldgate/keys`,
+         *     and the roster of the tenant, as `GET /api/v1/customer/roster`. A device that has pinned the
+         *     first version of the roster follows the others from it, and trusts none that its approvers have
+         *     not signed.
+         */
+        get: operations["getDeviceTrust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/device/ws": {
         parameters: {
             query?: never;
@@ -830,9 +853,9 @@ export interface paths {
         put?: never;
         /**
          * Propose a command
-         * @description The only way to send a command to a device. The policy of the gateway decides by `type`:
+         * @description The only way to send a command to a device. The policies of the gateway and of the tenant decide:
          *     the command is queued (`queued`), requires approval (`pending_approval`), or is denied (403
-         *     `command_denied`). By default `diagnostic.*` is queued and every other type requires
+         *     `command_denied`). The stricter of both applies. By default `diagnostic.*` is queued and every other type requires
          *     approval. A proposed command cannot be changed: to correct it, cancel it and propose
          *     another.
          *
@@ -1014,9 +1037,16 @@ export interface paths {
         /**
          * Approve or reject a command
          * @description Decides on a command that is pending approval: `approved: true` queues it, `approved: false`
-         *     ends it as `rejected`. The decision is recorded with its author, time and reason, and is
-         *     final. The same decision by the same user returns the recorded one. Any other decision is
+         *     ends it as `rejected`. The decision is recorded with its author, time and reason.
+         *     The same decision by the same user returns the recorded one. Any other decision is
          *     409 `already_decided` with the recorded `approval`.
+         *
+         *     The rule of the command may require the approval of several users: `approval.required`.
+         *     Each approval before the last one is a vote, and the command stays pending. One rejection ends
+         *     it. The proposer never has a vote then. An approval can be withdrawn until the claim: see
+         *     `withdrawVote`. The rule may also require a role (403 `insufficient_role`), a second
+         *     factor or a recent sign-in (403 `step_up_required`), or a reason (400 `validation_failed` at
+         *     `/reason`). `policy` in the `statement` contains what it requires.
          *
          *     Send the `digest` of the command that the approver saw. If it is not the digest of this
          *     command, the response is 409 `digest_mismatch` and nothing is recorded. After `approveBy`
@@ -1030,8 +1060,105 @@ export interface paths {
          *     the required level. A token that was issued to an OAuth client (claim `client_id`) may
          *     approve only if the operator has allowed the client (403 `client_not_allowed`). Both may
          *     reject.
+         *
+         *     A rule with the assurance `passkey` requires an `assertion`: the signature of a
+         *     [passkey](/docs/guides/passkeys) of the user whose challenge is the SHA-256 of the statement,
+         *     which is the `digest` as bytes. Any approval may have one. One that does not verify is 403
+         *     `step_up_required` with the assurance `passkey`, also if the rule requires none. A rejection
+         *     needs none: do not sign what you reject.
          */
         post: operations["decideCommand"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw your approval of a command
+         * @description Takes back the caller's own approval until the device claims the command. If the command
+         *     then has fewer approvals than it requires, it is `pending_approval` again until `approveBy`;
+         *     after that time it expires. The approvals of other users stay. Withdrawing twice changes nothing.
+         *     404 `vote_not_found` means that the caller has not approved the command. 409 `already_claimed`
+         *     means that the device has the command: cancel it instead. A rejection cannot be withdrawn, because
+         *     it ends the command. What `decideCommand` says about the token of an approval applies too: 403
+         *     `step_up_required`, 403 `client_not_allowed`.
+         */
+        post: operations["withdrawVote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a command alone in an emergency
+         * @description Approves a command without the other users whom its rule requires, where the rule allows it.
+         *     The event `command.break_glass` and the field `breakGlass` record it, and another user has
+         *     to review it afterwards: see `reviewBreakGlass`. The proposer is refused with 403
+         *     `self_approval`, unless the rule has `breakGlassByProposer`. Everything else that the rule
+         *     requires of an approval applies, and so does what `decideCommand` says about `aal` and OAuth
+         *     clients. A rule that does not allow it is 403 `command_denied`, and so is a type that the policy
+         *     denies by now, and a command that an admin has approved alone before, and withdrawn: the mark of
+         *     the first time stays.
+         */
+        post: operations["breakGlass"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review a command that an admin has approved alone
+         * @description Closes the review of a command that an admin has approved with `breakGlass`. Another user
+         *     than the admin and the proposer has to do it (403 `self_approval`). It changes nothing else.
+         *     The first review stands. `GET /api/v1/customer/approvals?status=review` lists the commands
+         *     without one.
+         */
+        post: operations["reviewBreakGlass"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1105,7 +1232,9 @@ export interface paths {
          * @description Lists the commands of all sessions that are pending approval, oldest first. `mayDecide` is
          *     true if the caller may approve the command, and otherwise `whyNot` contains the reason, so
          *     that a page can show a button or the reason. A command with `parametersOmitted` has
-         *     parameters of more than 4 KiB: get it before you decide on it.
+         *     parameters of more than 4 KiB: get it before you decide on it. With `status=review` it lists
+         *     the commands that an admin has approved alone and that no other user has reviewed. A
+         *     page may contain fewer commands than `limit`, or none, although more follow.
          */
         get: operations["listApprovals"];
         put?: never;
@@ -1281,6 +1410,231 @@ export interface paths {
         get: operations["listCutOffs"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the options of a new passkey
+         * @description Returns the options with which the browser creates a passkey (Web Authentication, level 3), for
+         *     `PublicKeyCredential.parseCreationOptionsFromJSON`. The challenge is for this user, can be used
+         *     once, and is valid for five minutes. New options replace it. The authenticator must verify the
+         *     user, by a PIN or a fingerprint.
+         *
+         *     404 `not_found` means that the operator has not set `FIELDGATE_PASSKEY_RELYING_PARTY`. A user may
+         *     have 8 passkeys (429 `quota_exceeded`). The rules for approvals apply to the token: 403
+         *     `step_up_required`, 403 `client_not_allowed`.
+         */
+        post: operations["createPasskeyOptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your passkeys
+         * @description Lists the passkeys of the caller, the oldest first. `publicKey` is what the roster of the tenant
+         *     has of a passkey.
+         */
+        get: operations["listPasskeys"];
+        put?: never;
+        /**
+         * Register a passkey
+         * @description Registers the passkey that the browser has created from the options of
+         *     `POST /api/v1/customer/passkeys/options`: `credential` is its `toJSON()`. The request must come
+         *     within five minutes, and each challenge can be used once, also by a registration that is refused
+         *     with 400 `validation_failed`. There is no `Idempotency-Key`, because a second request with the
+         *     same challenge is refused: list your passkeys if the response is lost.
+         */
+        post: operations["registerPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/passkeys/{passkeyId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the passkey. */
+                passkeyId: components["parameters"]["PasskeyInPath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a passkey
+         * @description Deletes a passkey of the caller, which then signs no approval any more. Approvals that it has
+         *     signed stay valid. The roster still has its key: devices accept it until a version without it.
+         */
+        delete: operations["deletePasskey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/roster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the roster
+         * @description Returns all versions of the roster of the tenant, the oldest first: the list of the approvers
+         *     with the keys of their passkeys. The approvers of each version have signed the next one, so that
+         *     whoever knows the first needs not trust the gateway for the others. See the
+         *     [guide](/docs/guides/passkeys). `versions` is empty if the tenant has no roster.
+         */
+        get: operations["getRoster"];
+        /**
+         * Add a version of the roster
+         * @description Adds a version to the roster of the tenant. `document` is JSON whose members are sorted by name
+         *     and not repeated: `approvers` with `user`, `keys` and optionally `email`, `origins`,
+         *     `relyingParty`, `tenant`, `threshold`, `type` (`fieldgate-roster`) and `version`. Each signature is an
+         *     assertion whose challenge is the SHA-256 of the bytes of the document. At least `threshold`
+         *     distinct users of the version before must have signed; of the first version, `threshold` of its
+         *     own.
+         *
+         *     The response is 409 `policy_conflict` if `version` is not the next one, and 400
+         *     `validation_failed` if the document or a signature is refused. A roster has at most 256 versions
+         *     (429 `quota_exceeded`). The rules for approvals apply to the token: 403 `step_up_required`, 403
+         *     `client_not_allowed`.
+         */
+        put: operations["setRoster"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the policy
+         * @description Returns the policy of the tenant, the change that waits for another admin, and the floor: the
+         *     policy of the installation, below which no tenant can go. A tenant without a policy has the
+         *     version `0` and no rules; only the floor applies then.
+         */
+        get: operations["getPolicy"];
+        /**
+         * Change the policy
+         * @description Replaces the policy of the tenant. The first rule that matches a command applies; a command that
+         *     no rule matches needs an approval. The policy can only make the floor stricter: of both, the
+         *     stricter effect applies, and the conditions of both. All instances apply the change within about
+         *     a second, also to commands that wait: a command that is denied now cannot be approved and is not
+         *     delivered, and one that needs an approval now goes back to wait for it.
+         *
+         *     Send the `version` that the document replaces. If another one applies, the response is 409
+         *     `policy_conflict`, so that no change of another admin is lost. Without `version` the document
+         *     replaces whichever applies.
+         *
+         *     A change that may require less of some command waits for another admin, who approves or rejects
+         *     it with `POST /api/v1/customer/policy/decide`: the response is 202, and the change is in
+         *     `pending`. The next change replaces it. The user of a tenant that has no other user need not
+         *     wait. Expressions and windows are compared as texts, so that a change may wait although it is
+         *     stricter.
+         *
+         *     Rules that are never reached, patterns that match nothing, and expressions that cost too much
+         *     are 400 `validation_failed`, with a pointer to the rule. The rules for approvals apply to the
+         *     token as to an approval: 403 `step_up_required`, 403 `client_not_allowed`.
+         */
+        put: operations["setPolicy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/policy/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the versions of the policy
+         * @description Lists the versions of the policy that have applied, the newest first, at most 20 in a page. The
+         *     last 100 are kept. A command names the version and the rule that decided on it.
+         */
+        get: operations["listPolicyVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/policy/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve or reject a change of the policy
+         * @description Approves or rejects the change that waits, which `version` names. Its author may not approve it
+         *     (403 `self_approval`), but may reject it. 409 `policy_conflict` means that this change does not
+         *     wait any more. The rules for approvals apply to the token.
+         */
+        post: operations["decidePolicyChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/customer/policy/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate the policy
+         * @description Returns what a proposal would meet now: the effect, the rule that decides, and why. Nothing is
+         *     proposed. Without `proposer`, the caller proposes.
+         */
+        post: operations["evaluatePolicy"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1529,11 +1883,12 @@ export interface components {
          */
         CommandOrder: "oldest" | "newest";
         /**
-         * @description Which commands to list.
+         * @description Which commands to list: those that are pending approval, or those that wait for the review of
+         *     a `breakGlass`.
          * @default pending
          * @enum {string}
          */
-        ApprovalStatus: "pending";
+        ApprovalStatus: "pending" | "review";
         /**
          * @description Whether the socket is that of a device or of a user of the customer. Values may be added.
          * @enum {string}
@@ -1563,7 +1918,7 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             command?: components["schemas"]["CommandState"];
             sessionId?: components["schemas"]["SessionId"];
-            approval?: components["schemas"]["Approval"];
+            approval?: components["schemas"]["RecordedDecision"];
             assurance?: components["schemas"]["Assurance"];
             /**
              * @description The exceeded quota, by its name in `GET /api/v1/customer/usage`; `cutOffs` for the number
@@ -2283,12 +2638,12 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description The time until which the command can be approved. Absent if it requires no approval.
+             * @description The time until which the command can be approved, `deliverBy` at the latest. Absent if it requires no approval.
              */
             approveBy?: string;
             /**
              * Format: date-time
-             * @description The time until which the device can claim the command.
+             * @description The time until which the device can claim the command. It is never after the end of the session.
              */
             deliverBy: string;
             /**
@@ -2306,11 +2661,20 @@ export interface components {
              * @description The time at which the command ended.
              */
             finishedAt?: string;
+            /**
+             * Format: date-time
+             * @description The time at which the gateway set the command aside, because its record cannot be read or was changed
+             *     in the store. The device does not get it: cancel it, and propose it again. `approval` has no vote that
+             *     no user has made. Absent otherwise, and after the end of the command.
+             */
+            setAsideAt?: string;
             /** @description Whether the cancellation of the command was requested. */
             cancelRequested: boolean;
             /** @description Whether the result arrived after the lease had expired. */
             late: boolean;
+            policy?: components["schemas"]["CommandPolicy"];
             approval?: components["schemas"]["Approval"];
+            breakGlass?: components["schemas"]["BreakGlass"];
             result?: components["schemas"]["CommandResult"];
             resultConflict?: components["schemas"]["ResultConflict"];
             /** @description Each claim of the command, oldest first. Present only in the response to `getCommand`. */
@@ -2330,8 +2694,24 @@ export interface components {
             /** @description The reason why the caller may not approve the command. Present only in the list of approvals. */
             whyNot?: string;
         };
-        /** @description The decision on a command. It is made once and never changes. */
-        Approval: {
+        /**
+         * @description The rule that applied to the proposal, as the `statement` contains it. Absent for a command
+         *     without one, and if a list omits its parameters.
+         */
+        CommandPolicy: {
+            /**
+             * @description The version of the rules.
+             * @example 1f2a3b4c5d6e
+             */
+            version: string;
+            /**
+             * @description The rule. Absent if none matched.
+             * @example remediation.*
+             */
+            rule?: string;
+        };
+        /** @description The decision that ended the wait of a command. */
+        RecordedDecision: {
             decision: components["schemas"]["Decision"];
             decidedBy: components["schemas"]["UserId"];
             decidedByActor?: components["schemas"]["ActorDetails"];
@@ -2341,6 +2721,82 @@ export interface components {
              */
             decidedAt: string;
             reason?: components["schemas"]["Reason"];
+        };
+        /**
+         * @description The decision on a command, and the votes. `decision`, `decidedBy` and `decidedAt` are those of
+         *     the vote that ended the wait. They are absent while a command that requires several approvals
+         *     waits for them.
+         */
+        Approval: {
+            decision?: components["schemas"]["Decision"];
+            decidedBy?: components["schemas"]["UserId"];
+            decidedByActor?: components["schemas"]["ActorDetails"];
+            /**
+             * Format: date-time
+             * @description The time of the decision.
+             */
+            decidedAt?: string;
+            reason?: components["schemas"]["Reason"];
+            /**
+             * @description The number of distinct users who must approve the command. The proposer is none of them if it is more than 1.
+             * @example 2
+             */
+            required?: number;
+            /** @description The votes, oldest first. */
+            votes?: components["schemas"]["Vote"][];
+        };
+        /** @description What one user has decided on a command. */
+        Vote: {
+            user: components["schemas"]["ActorDetails"];
+            decision: components["schemas"]["Decision"];
+            /**
+             * Format: date-time
+             * @description The time of the vote.
+             */
+            at: string;
+            reason?: components["schemas"]["Reason"];
+            aal?: components["schemas"]["Assurance"];
+            passkey?: components["schemas"]["PasskeyId"];
+        };
+        /**
+         * @description An admin has approved the command without the other users whom its rule requires. Present from
+         *     then on, whatever becomes of the command.
+         */
+        BreakGlass: {
+            by: components["schemas"]["ActorDetails"];
+            /**
+             * Format: date-time
+             * @description The time of the approval.
+             */
+            at: string;
+            reason: components["schemas"]["Reason"];
+            reviewedBy?: components["schemas"]["ActorDetails"];
+            /**
+             * Format: date-time
+             * @description The time of the review. Absent before it.
+             */
+            reviewedAt?: string;
+            /** @description What the reviewer has found. */
+            comment?: string;
+        };
+        /** @description Why an admin approves a command alone. */
+        BreakGlassRequest: {
+            /**
+             * @description The reason, in words, for readers of the timeline and for the reviewer.
+             * @example the line stands still and no other approver is awake
+             */
+            reason: string;
+            /** @description The `digest` of the command that the admin saw. If it differs, the command is not approved. */
+            digest?: string;
+            assertion?: components["schemas"]["PasskeyAssertion"];
+        };
+        /** @description What the reviewer has found. */
+        BreakGlassReviewRequest: {
+            /**
+             * @description What the reviewer has found.
+             * @example the line stood still, and nobody else was awake
+             */
+            comment: string;
         };
         /** @description What the device has reported while it ran the command. */
         CommandOutput: {
@@ -2437,6 +2893,7 @@ export interface components {
             reason?: components["schemas"]["Reason"];
             /** @description The `digest` of the command that the approver saw. If it differs, the decision is refused. */
             digest?: string;
+            assertion?: components["schemas"]["PasskeyAssertion"];
         };
         /** @description The command with the decision on it. */
         DecidedCommand: {
@@ -2475,7 +2932,9 @@ export interface components {
          *     `command.proposed`, `command.approved`, `command.rejected`, `command.claimed`,
          *     `command.requeued`, `command.released`, `command.succeeded`, `command.failed`,
          *     `command.timed_out`, `command.cancel_requested`, `command.cancelled`,
-         *     `command.expired`, `command.result_conflict`. Only sockets receive `user.cut_off`, and
+         *     `command.expired`, `command.result_conflict`, `command.vote`, `command.vote_withdrawn`,
+         *     `command.break_glass`, `command.break_glass_reviewed`. Only sockets receive `user.cut_off`,
+         *     `policy.changed`, `roster.changed`, `passkey.registered`, `passkey.deleted`, and
          *     `command.progress` of a running command. Values may be added;
          *     tolerate unknown ones.
          * @example command.proposed
@@ -2585,6 +3044,510 @@ export interface components {
             /** @description The items of this page. */
             items: components["schemas"]["CutOff"][];
             nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description `auto` lets a command run without approval, `review` requires approvals, and `deny` refuses it.
+         * @enum {string}
+         */
+        PolicyEffect: "auto" | "review" | "deny";
+        /**
+         * @description The id of a passkey, in base64url. Its authenticator has chosen it.
+         * @example 9gSyTZxQTPGNCUq1rvFQ9A
+         */
+        PasskeyId: string;
+        /**
+         * @description Always `public-key`.
+         * @enum {string}
+         */
+        PasskeyType: "public-key";
+        /**
+         * @description Whether the authenticator is part of the device of the user. The gateway does not read it.
+         * @enum {string}
+         */
+        PasskeyAttachment: "platform" | "cross-platform";
+        /**
+         * @description Results of extensions. The gateway requests none, and does not read them.
+         * @example {}
+         */
+        PasskeyExtensions: {
+            [key: string]: unknown;
+        };
+        /**
+         * @description What the authenticator states, in base64url.
+         * @example SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ
+         */
+        PasskeyAuthenticatorData: string;
+        /**
+         * @description What the browser states, in base64url: the challenge and the origin of the page.
+         * @example eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0
+         */
+        PasskeyClientData: string;
+        /**
+         * @description The signature, in base64url: ASN.1 for ES256, and 64 bytes for EdDSA.
+         * @example MEUCIQDx
+         */
+        PasskeySignature: string;
+        /** @description The public key of a passkey as a JSON Web Key (RFC 7517), for P-256 (RFC 7518) or Ed25519 (RFC 8037). */
+        PasskeyKey: {
+            /**
+             * @description The algorithm of its signatures.
+             * @enum {string}
+             */
+            alg: "ES256" | "EdDSA";
+            /**
+             * @description The curve of the key.
+             * @enum {string}
+             */
+            crv: "P-256" | "Ed25519";
+            kid: components["schemas"]["PasskeyId"];
+            /**
+             * @description The type of the key.
+             * @enum {string}
+             */
+            kty: "EC" | "OKP";
+            /** @description The public key, or the x coordinate of its point, in base64url. */
+            x: string;
+            /** @description The y coordinate of the point of a P-256 key. */
+            y?: string;
+        };
+        /** @description A passkey of a user. */
+        Passkey: {
+            id: components["schemas"]["PasskeyId"];
+            /**
+             * @description The name that the user has given.
+             * @example Key ring
+             */
+            name: string;
+            /**
+             * Format: date-time
+             * @description The time of the registration.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description The time of the last approval that it has signed. Absent before the first.
+             */
+            lastUsedAt?: string;
+            publicKey: components["schemas"]["PasskeyKey"];
+        };
+        /** @description A page of passkeys. */
+        PasskeyList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Passkey"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description The options of a new passkey, `PublicKeyCredentialCreationOptionsJSON` of Web Authentication. */
+        PasskeyOptions: {
+            rp: components["schemas"]["PasskeyRelyingParty"];
+            user: components["schemas"]["PasskeyUser"];
+            /**
+             * @description The challenge, in base64url.
+             * @example hjgUMqvoZA2xUpF_cJVmjUvbNpAYkVB9KZWtmhsHk4M
+             */
+            challenge: string;
+            /** @description The algorithms, in the order of preference. */
+            pubKeyCredParams: components["schemas"]["PasskeyParameter"][];
+            /**
+             * @description The time until the challenge expires, in milliseconds.
+             * @example 300000
+             */
+            timeout: number;
+            /** @description The passkeys of the user, of which no authenticator should have a second one. */
+            excludeCredentials: components["schemas"]["PasskeyDescriptor"][];
+            authenticatorSelection: components["schemas"]["PasskeySelection"];
+            /**
+             * @description Always `none`.
+             * @enum {string}
+             */
+            attestation: "none";
+        };
+        /** @description For whom the passkey signs. */
+        PasskeyRelyingParty: {
+            /**
+             * @description The domain.
+             * @example fleet.example.com
+             */
+            id: string;
+            /**
+             * @description A name, for display.
+             * @example fleet.example.com
+             */
+            name: string;
+        };
+        /** @description The user, as authenticators show the user. */
+        PasskeyUser: {
+            /**
+             * @description Identifies the user, in base64url.
+             * @example ZTc1OGQyNDg4ODZlYjc2NA
+             */
+            id: string;
+            /**
+             * @description The e-mail address or the id of the user.
+             * @example bob@example.com
+             */
+            name: string;
+            /**
+             * @description The name of the user, or the e-mail address or the id.
+             * @example Bob Ray
+             */
+            displayName: string;
+        };
+        /** @description An algorithm of passkeys. */
+        PasskeyParameter: {
+            type: components["schemas"]["PasskeyType"];
+            /**
+             * @description The algorithm by its number (COSE): -7 for ES256, -8 for EdDSA.
+             * @example -7
+             */
+            alg: number;
+        };
+        /** @description A passkey by its id. */
+        PasskeyDescriptor: {
+            type: components["schemas"]["PasskeyType"];
+            id: components["schemas"]["PasskeyId"];
+        };
+        /** @description What the authenticator must do. */
+        PasskeySelection: {
+            /**
+             * @description Always `preferred`.
+             * @enum {string}
+             */
+            residentKey: "preferred";
+            /**
+             * @description Always `required`.
+             * @enum {string}
+             */
+            userVerification: "required";
+        };
+        /** @description A new passkey, and its name. */
+        RegisterPasskeyRequest: {
+            /**
+             * @description A name by which you recognize the passkey.
+             * @example Key ring
+             */
+            name: string;
+            credential: components["schemas"]["PasskeyRegistration"];
+        };
+        /** @description A new passkey, `RegistrationResponseJSON` of Web Authentication. */
+        PasskeyRegistration: {
+            id: components["schemas"]["PasskeyId"];
+            rawId: components["schemas"]["PasskeyId"];
+            type: components["schemas"]["PasskeyType"];
+            response: components["schemas"]["PasskeyAttestation"];
+            authenticatorAttachment?: components["schemas"]["PasskeyAttachment"];
+            clientExtensionResults?: components["schemas"]["PasskeyExtensions"];
+        };
+        /** @description The response of the authenticator. The gateway reads the first two members. */
+        PasskeyAttestation: {
+            clientDataJSON: components["schemas"]["PasskeyClientData"];
+            /**
+             * @description What the authenticator states about the new key, in base64url.
+             * @example o2NmbXRkbm9uZQ
+             */
+            attestationObject: string;
+            authenticatorData?: components["schemas"]["PasskeyAuthenticatorData"];
+            /**
+             * @description The public key, in base64url.
+             * @example MFkwEwYHKoZIzj0CAQ
+             */
+            publicKey?: string;
+            /**
+             * @description The algorithm of the key, by its number (COSE).
+             * @example -7
+             */
+            publicKeyAlgorithm?: number;
+            /** @description How the authenticator is reached. */
+            transports?: string[];
+        };
+        /** @description A signature of a passkey, `AuthenticationResponseJSON` of Web Authentication. */
+        PasskeyAssertion: {
+            id: components["schemas"]["PasskeyId"];
+            rawId: components["schemas"]["PasskeyId"];
+            type: components["schemas"]["PasskeyType"];
+            response: components["schemas"]["PasskeyAssertionResponse"];
+            authenticatorAttachment?: components["schemas"]["PasskeyAttachment"];
+            clientExtensionResults?: components["schemas"]["PasskeyExtensions"];
+        };
+        /** @description The response of the authenticator. */
+        PasskeyAssertionResponse: {
+            authenticatorData: components["schemas"]["PasskeyAuthenticatorData"];
+            clientDataJSON: components["schemas"]["PasskeyClientData"];
+            signature: components["schemas"]["PasskeySignature"];
+            /**
+             * @description The id of the user, in base64url. The gateway does not read it.
+             * @example ZTc1OGQyNDg4ODZlYjc2NA
+             */
+            userHandle?: string;
+        };
+        /** @description A signature of a passkey, as receipts and rosters have it. */
+        Assertion: {
+            authenticatorData: components["schemas"]["PasskeyAuthenticatorData"];
+            clientDataJSON: components["schemas"]["PasskeyClientData"];
+            credentialId: components["schemas"]["PasskeyId"];
+            signature: components["schemas"]["PasskeySignature"];
+        };
+        /**
+         * @description The bytes of the document, in base64url.
+         * @example eyJhcHByb3ZlcnMiOltdfQ
+         */
+        RosterDocument: string;
+        /** @description A version of a roster. */
+        RosterVersion: {
+            document: components["schemas"]["RosterDocument"];
+            /** @description The signatures of approvers of the version before, or of the first version. */
+            signatures: components["schemas"]["Assertion"][];
+        };
+        /** @description The versions of a roster, the oldest first. */
+        RosterChain: {
+            /** @description The versions. */
+            versions: components["schemas"]["RosterVersion"][];
+        };
+        /** @description A version of a roster, and signatures of approvers. */
+        SetRosterRequest: {
+            document: components["schemas"]["RosterDocument"];
+            /** @description The signatures. */
+            signatures: components["schemas"]["PasskeyAssertion"][];
+        };
+        /** @description What a device verifies receipts with. */
+        DeviceTrust: {
+            keys: components["schemas"]["SigningKeys"];
+            roster: components["schemas"]["RosterChain"];
+        };
+        /**
+         * @description The number of a version of the policy of the tenant. It is `0` if the tenant has none.
+         * @example 7
+         */
+        PolicyVersionNumber: string;
+        /**
+         * @description A duration, such as `30m` or `4h`, from one second to 720 hours.
+         * @example 4h
+         */
+        PolicyDuration: string;
+        /**
+         * @description A time of the week. One that ends before it begins lasts until the next day. A command is judged
+         *     at its proposal, at its approval and at its claim, each time by the time of the gateway.
+         */
+        PolicyWindow: {
+            /**
+             * @description The days on which the window begins: names and ranges of names. Default: every day.
+             * @example Mon-Fri
+             */
+            days?: string;
+            from?: components["schemas"]["PolicyTime"];
+            to?: components["schemas"]["PolicyTime"];
+            /**
+             * @description The name of a time zone in the IANA database, or `device` for that in the tag `timezone` of
+             *     the device. A rule for a device without such a tag counts in both ways, and the stricter
+             *     outcome applies. Default: UTC.
+             * @example Europe/Berlin
+             */
+            zone?: string;
+        };
+        /**
+         * @description A time of the day. Default of both: the whole day.
+         * @example 22:00
+         */
+        PolicyTime: string;
+        /**
+         * @description A rule. It matches a command if all of its matchers do: `types`, `tags`, `proposer`,
+         *     `proposerRoles`, `when` and `window`. One that is absent matches every command. The other fields
+         *     are the conditions of an approval, which only a rule with the effect `review` may have.
+         */
+        PolicyRule: {
+            /**
+             * @description The name of the rule, which no other rule of the policy has. Each of its characters can be seen.
+             * @example reboot in production
+             */
+            name: string;
+            effect: components["schemas"]["PolicyEffect"];
+            /** @description Patterns of types: a type, a prefix followed by `*`, or `*`. */
+            types?: string[];
+            tags?: components["schemas"]["Tags"];
+            /**
+             * @description The kind of the proposer. A `program` is an OAuth client that acts for its user.
+             * @enum {string}
+             */
+            proposer?: "person" | "program";
+            /** @description Roles of which the proposer must have one. A higher role does not count. */
+            proposerRoles?: ("operator" | "approver" | "admin")[];
+            /**
+             * @description An expression in [CEL](https://cel.dev) that is a bool, over `parameters` and the `tags` of
+             *     the device. If it fails, for example because the command lacks a parameter, the rule counts
+             *     in both ways, and the stricter outcome applies.
+             * @example has(parameters.delaySeconds) && parameters.delaySeconds > 600
+             */
+            when?: string;
+            window?: components["schemas"]["PolicyWindow"];
+            /**
+             * @description The number of distinct users who must approve. Default: 1.
+             * @example 2
+             */
+            approvals?: number;
+            /** @description Roles that may approve. Each includes the higher ones. Default: approver. */
+            roles?: ("approver" | "admin")[];
+            assurance?: components["schemas"]["PolicyAssurance"];
+            signInAge?: components["schemas"]["PolicyDuration"];
+            within?: components["schemas"]["PolicyDuration"];
+            /**
+             * @description Whether each approval needs a reason.
+             * @example true
+             */
+            reason?: boolean;
+            /**
+             * @description Whether an admin may approve alone in an emergency, with a reason.
+             * @example false
+             */
+            breakGlass?: boolean;
+            /**
+             * @description Whether the admin who approves alone may be the proposer. Only with `breakGlass`.
+             * @example false
+             */
+            breakGlassByProposer?: boolean;
+        };
+        /**
+         * @description What each approval must have: `aal2` for a sign-in with a second factor or a passkey, or `passkey`
+         *     for the signature of a passkey.
+         * @enum {string}
+         */
+        PolicyAssurance: "aal2" | "passkey";
+        /** @description A version of the policy. */
+        PolicyVersion: {
+            version: components["schemas"]["PolicyVersionNumber"];
+            /** @description The rules, of which the first that matches applies. */
+            rules: components["schemas"]["PolicyRule"][];
+            changedBy?: components["schemas"]["UserId"];
+            /**
+             * Format: date-time
+             * @description The time of the change.
+             */
+            changedAt?: string;
+            approvedBy?: components["schemas"]["UserId"];
+            /**
+             * Format: date-time
+             * @description The time at which another admin has approved the change.
+             */
+            approvedAt?: string;
+            /** @description The rules that may require less of some command than the version before. */
+            loosens?: string[];
+        };
+        /** @description The policy of the installation. */
+        PolicyFloor: {
+            /**
+             * @description Identifies the rules.
+             * @example 3f1f4cbd2a51
+             */
+            version: string;
+            /**
+             * @description The setting `FIELDGATE_POLICY`.
+             * @example diagnostic.*=auto,*=review(approvals=2)
+             */
+            rules: string;
+        };
+        /** @description The policy of the tenant. */
+        Policy: {
+            version: components["schemas"]["PolicyVersionNumber"];
+            /** @description The rules, of which the first that matches applies. */
+            rules: components["schemas"]["PolicyRule"][];
+            changedBy?: components["schemas"]["UserId"];
+            /**
+             * Format: date-time
+             * @description The time of the last change.
+             */
+            changedAt?: string;
+            approvedBy?: components["schemas"]["UserId"];
+            /**
+             * Format: date-time
+             * @description The time at which another admin has approved the change.
+             */
+            approvedAt?: string;
+            pending?: components["schemas"]["PolicyVersion"];
+            floor: components["schemas"]["PolicyFloor"];
+        };
+        /** @description A policy, and the version that it replaces. */
+        SetPolicyRequest: {
+            version?: components["schemas"]["PolicyVersionNumber"];
+            /** @description The rules, of which the first that matches applies. */
+            rules: components["schemas"]["PolicyRule"][];
+        };
+        /** @description A decision on the change that waits. */
+        DecidePolicyRequest: {
+            version: components["schemas"]["PolicyVersionNumber"];
+            /**
+             * @description Whether the change is approved.
+             * @example true
+             */
+            approved: boolean;
+        };
+        /** @description A page of versions. */
+        PolicyVersionList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["PolicyVersion"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description A proposal that is not made. */
+        EvaluatePolicyRequest: {
+            deviceId: components["schemas"]["AnyId"];
+            type: components["schemas"]["CommandType"];
+            parameters?: components["schemas"]["CommandParameters"];
+            proposer?: components["schemas"]["EvaluatedProposer"];
+        };
+        /** @description The user who would propose. Default of each field: that of the caller. */
+        EvaluatedProposer: {
+            /**
+             * @description The kind of the proposer.
+             * @enum {string}
+             */
+            kind?: "person" | "program";
+            /**
+             * @description The role of the proposer.
+             * @enum {string}
+             */
+            role?: "operator" | "approver" | "admin";
+        };
+        /** @description What the policies of the installation and the tenant require of a command. */
+        PolicyEvaluation: {
+            effect: components["schemas"]["PolicyEffect"];
+            /**
+             * @description The rule that decides: its name, or the pattern of a rule of the floor. It is empty if no
+             *     rule matches.
+             * @example reboot in production
+             */
+            rule: string;
+            /**
+             * @description The version of the policy with the rule, or that of the floor.
+             * @example 7
+             */
+            version: string;
+            /**
+             * @description The number of users who must approve. Only with the effect `review`.
+             * @example 2
+             */
+            approvals?: number;
+            /** @description Roles that may approve. Each includes the higher ones. Default: approver. */
+            roles?: ("approver" | "admin")[];
+            assurance?: components["schemas"]["PolicyAssurance"];
+            signInAge?: components["schemas"]["PolicyDuration"];
+            within?: components["schemas"]["PolicyDuration"];
+            /**
+             * @description Whether each approval needs a reason.
+             * @example true
+             */
+            reason?: boolean;
+            /**
+             * @description Whether an admin may approve alone in an emergency.
+             * @example false
+             */
+            breakGlass?: boolean;
+            /**
+             * @description Whether the admin who approves alone may be the proposer.
+             * @example false
+             */
+            breakGlassByProposer?: boolean;
+            /**
+             * @description Which rules match and do not match, as sentences.
+             * @example Rule "reboot in production" matches.
+             */
+            why: string;
         };
         /** @description The user of a token, as the gateway sees the user. */
         Me: {
@@ -2881,8 +3844,38 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The role or the sign-in is not sufficient, or the caller has no tenant. */
+        PolicyForbidden: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The role or the sign-in is not sufficient, or the caller has made the change. */
+        PolicyDecisionForbidden: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The role or the sign-in is not sufficient, the caller proposed the command, or the policy denies commands of this type by now. */
         DecisionForbidden: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The role or the sign-in is not sufficient to withdraw an approval. */
+        WithdrawalForbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 [name: string]: unknown;
@@ -2963,6 +3956,56 @@ export interface components {
         };
         /** @description There is no such connection for the caller, or it has already ended. */
         ConnectionNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The role or the sign-in is not sufficient, or the caller has no tenant. */
+        KeyChangeForbidden: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The operator has not set up passkeys. */
+        PasskeysNotSetUp: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The caller has no such passkey. */
+        PasskeyNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Another version of the roster is the next one. */
+        RosterConflict: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Another version of the policy applies or waits than the one that the request names. */
+        PolicyConflict: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 [name: string]: unknown;
@@ -3053,6 +4096,26 @@ export interface components {
         };
         /** @description The decision was not recorded. */
         DecisionRefused: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such session for the caller, no such command in the session, or no approval of it by the caller. */
+        VoteNotFound: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The vote was not withdrawn. `command` contains the state of the command. */
+        WithdrawalRefused: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 [name: string]: unknown;
@@ -3174,6 +4237,8 @@ export interface components {
         SessionInPath: components["schemas"]["AnyId"];
         /** @description The id of the command. */
         CommandInPath: components["schemas"]["AnyId"];
+        /** @description The id of the passkey. */
+        PasskeyInPath: components["schemas"]["PasskeyId"];
         /** @description The position in the output from which to read, `nextSince` of an earlier response. Default 0. */
         OutputPosition: number;
         /** @description The id of the connection. */
@@ -3764,7 +4829,7 @@ export interface operations {
                      *       "status": "claimed",
                      *       "attempt": 1,
                      *       "maxAttempts": 1,
-                     *       "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *       "deliverBy": "2025-11-22T21:14:50.000Z",
                      *       "claimedAt": "2025-11-22T20:16:10.004Z",
                      *       "visibleUntil": "2025-11-22T20:17:10.004Z",
                      *       "leaseRemainingMs": 41250,
@@ -3983,6 +5048,62 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getDeviceTrust: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys and the roster. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": {
+                     *         "keys": [
+                     *           {
+                     *             "kty": "OKP",
+                     *             "crv": "Ed25519",
+                     *             "alg": "EdDSA",
+                     *             "use": "sig",
+                     *             "kid": "--6IM5l0OosLj9yWskISYhUA3n_3CURQkmrYMSha_ck",
+                     *             "x": "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "roster": {
+                     *         "versions": [
+                     *           {
+                     *             "document": "eyJhcHByb3ZlcnMiOltdfQ",
+                     *             "signatures": [
+                     *               {
+                     *                 "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                     *                 "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                     *                 "credentialId": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *                 "signature": "MEUCIQDx"
+                     *               }
+                     *             ]
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeviceTrust"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     openDeviceSocket: {
         parameters: {
             query?: never;
@@ -4008,7 +5129,10 @@ export interface operations {
                 status?: components["schemas"]["DeviceStatus"];
                 /** @description Only devices with this tag, as `key:value`, such as `site:leipzig`, or as `key` for any value. */
                 tag?: string;
-                /** @description Only devices whose name or `externalId` contains this text, ignoring case. */
+                /**
+                 * @description Only devices of which a text contains this one, ignoring case. The texts are the name, `externalId`, the
+                 *     location, the model, the firmware, the id, the values of the metadata, and each tag as `key:value`.
+                 */
                 q?: string;
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -4768,8 +5892,8 @@ export interface operations {
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
-                     *           "approveBy": "2025-11-23T20:15:30.000Z",
-                     *           "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *           "approveBy": "2025-11-22T21:14:50.000Z",
+                     *           "deliverBy": "2025-11-22T21:14:50.000Z",
                      *           "cancelRequested": false,
                      *           "late": false
                      *         }
@@ -4904,8 +6028,8 @@ export interface operations {
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
-                     *           "approveBy": "2025-11-23T20:15:30.000Z",
-                     *           "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *           "approveBy": "2025-11-22T21:14:50.000Z",
+                     *           "deliverBy": "2025-11-22T21:14:50.000Z",
                      *           "cancelRequested": false,
                      *           "late": false,
                      *           "claimedAt": "2025-11-22T20:16:10.004Z",
@@ -4995,8 +6119,8 @@ export interface operations {
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
-                     *       "approveBy": "2025-11-23T20:15:30.000Z",
-                     *       "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *       "approveBy": "2025-11-22T21:14:50.000Z",
+                     *       "deliverBy": "2025-11-22T21:14:50.000Z",
                      *       "cancelRequested": false,
                      *       "late": false
                      *     }
@@ -5063,8 +6187,8 @@ export interface operations {
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
-                     *       "approveBy": "2025-11-23T20:15:30.000Z",
-                     *       "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *       "approveBy": "2025-11-22T21:14:50.000Z",
+                     *       "deliverBy": "2025-11-22T21:14:50.000Z",
                      *       "cancelRequested": false,
                      *       "late": false,
                      *       "claimedAt": "2025-11-22T20:16:10.004Z",
@@ -5251,8 +6375,8 @@ export interface operations {
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
-                     *       "approveBy": "2025-11-23T20:15:30.000Z",
-                     *       "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *       "approveBy": "2025-11-22T21:14:50.000Z",
+                     *       "deliverBy": "2025-11-22T21:14:50.000Z",
                      *       "cancelRequested": false,
                      *       "late": false,
                      *       "finishedAt": "2025-11-22T20:15:58.020Z"
@@ -5336,8 +6460,8 @@ export interface operations {
                      *       "reason": "Telemetry stopped after the update",
                      *       "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *       "createdAt": "2025-11-22T20:15:30.000Z",
-                     *       "approveBy": "2025-11-23T20:15:30.000Z",
-                     *       "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *       "approveBy": "2025-11-22T21:14:50.000Z",
+                     *       "deliverBy": "2025-11-22T21:14:50.000Z",
                      *       "cancelRequested": false,
                      *       "late": false,
                      *       "retryOf": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm"
@@ -5408,10 +6532,14 @@ export interface operations {
                      *         "reason": "Telemetry stopped after the update",
                      *         "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *         "createdAt": "2025-11-22T20:15:30.000Z",
-                     *         "approveBy": "2025-11-23T20:15:30.000Z",
-                     *         "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *         "approveBy": "2025-11-22T21:14:50.000Z",
+                     *         "deliverBy": "2025-11-22T21:14:50.000Z",
                      *         "cancelRequested": false,
                      *         "late": false,
+                     *         "policy": {
+                     *           "version": "1f2a3b4c5d6e",
+                     *           "rule": "remediation.*"
+                     *         },
                      *         "approval": {
                      *           "decision": "approved",
                      *           "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
@@ -5422,6 +6550,239 @@ export interface operations {
                      *             "email": "bob@example.com"
                      *           },
                      *           "decidedAt": "2025-11-22T20:16:02.551Z",
+                     *           "reason": "agreed with the site",
+                     *           "required": 1,
+                     *           "votes": [
+                     *             {
+                     *               "user": {
+                     *                 "kind": "user",
+                     *                 "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *                 "name": "Bob Ray",
+                     *                 "email": "bob@example.com"
+                     *               },
+                     *               "decision": "approved",
+                     *               "at": "2025-11-22T20:16:02.551Z",
+                     *               "reason": "agreed with the site"
+                     *             }
+                     *           ]
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DecidedCommand"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["DecisionForbidden"];
+            404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["DecisionRefused"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    withdrawVote: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "the site called back"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            /** @description The command without the vote. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command": {
+                     *         "id": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",
+                     *         "sessionId": "ses_7k01jd3qb5w8k2r6f0d4s7g1p3en",
+                     *         "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                     *         "type": "service.restart",
+                     *         "parameters": {
+                     *           "service": "telemetry",
+                     *           "graceSeconds": 10
+                     *         },
+                     *         "priority": 5,
+                     *         "status": "pending_approval",
+                     *         "attempt": 0,
+                     *         "maxAttempts": 1,
+                     *         "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
+                     *         "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "proposedByActor": {
+                     *           "kind": "user",
+                     *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "name": "Alice Lee",
+                     *           "email": "alice@example.com"
+                     *         },
+                     *         "reason": "Telemetry stopped after the update",
+                     *         "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
+                     *         "createdAt": "2025-11-22T20:15:30.000Z",
+                     *         "approveBy": "2025-11-22T21:14:50.000Z",
+                     *         "deliverBy": "2025-11-22T21:14:50.000Z",
+                     *         "cancelRequested": false,
+                     *         "late": false,
+                     *         "policy": {
+                     *           "version": "1f2a3b4c5d6e",
+                     *           "rule": "remediation.*"
+                     *         },
+                     *         "approval": {
+                     *           "required": 2,
+                     *           "votes": [
+                     *             {
+                     *               "user": {
+                     *                 "kind": "user",
+                     *                 "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *                 "name": "Bob Ray",
+                     *                 "email": "bob@example.com"
+                     *               },
+                     *               "decision": "approved",
+                     *               "at": "2025-11-22T20:16:02.551Z",
+                     *               "reason": "agreed with the site",
+                     *               "aal": "aal2"
+                     *             }
+                     *           ]
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DecidedCommand"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["WithdrawalForbidden"];
+            404: components["responses"]["VoteNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["WithdrawalRefused"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    breakGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "the line stands still and no other approver is awake"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BreakGlassRequest"];
+            };
+        };
+        responses: {
+            /** @description The command, which is queued. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command": {
+                     *         "id": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",
+                     *         "sessionId": "ses_7k01jd3qb5w8k2r6f0d4s7g1p3en",
+                     *         "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                     *         "type": "service.restart",
+                     *         "parameters": {
+                     *           "service": "telemetry",
+                     *           "graceSeconds": 10
+                     *         },
+                     *         "priority": 5,
+                     *         "status": "queued",
+                     *         "attempt": 0,
+                     *         "maxAttempts": 1,
+                     *         "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
+                     *         "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "proposedByActor": {
+                     *           "kind": "user",
+                     *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "name": "Alice Lee",
+                     *           "email": "alice@example.com"
+                     *         },
+                     *         "reason": "Telemetry stopped after the update",
+                     *         "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
+                     *         "createdAt": "2025-11-22T20:15:30.000Z",
+                     *         "approveBy": "2025-11-22T21:14:50.000Z",
+                     *         "deliverBy": "2025-11-22T21:14:50.000Z",
+                     *         "cancelRequested": false,
+                     *         "late": false,
+                     *         "policy": {
+                     *           "version": "1f2a3b4c5d6e",
+                     *           "rule": "remediation.*"
+                     *         },
+                     *         "approval": {
+                     *           "decision": "approved",
+                     *           "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *           "decidedByActor": {
+                     *             "kind": "user",
+                     *             "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "name": "Bob Ray",
+                     *             "email": "bob@example.com"
+                     *           },
+                     *           "decidedAt": "2025-11-22T20:16:02.551Z",
+                     *           "reason": "agreed with the site",
+                     *           "required": 2,
+                     *           "votes": [
+                     *             {
+                     *               "user": {
+                     *                 "kind": "user",
+                     *                 "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *                 "name": "Bob Ray",
+                     *                 "email": "bob@example.com"
+                     *               },
+                     *               "decision": "approved",
+                     *               "at": "2025-11-22T20:16:02.551Z",
+                     *               "reason": "agreed with the site"
+                     *             }
+                     *           ]
+                     *         },
+                     *         "breakGlass": {
+                     *           "by": {
+                     *             "kind": "user",
+                     *             "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "name": "Bob Ray",
+                     *             "email": "bob@example.com"
+                     *           },
+                     *           "at": "2025-11-22T20:16:02.551Z",
                      *           "reason": "agreed with the site"
                      *         }
                      *       }
@@ -5436,6 +6797,132 @@ export interface operations {
             404: components["responses"]["SessionOrCommandNotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["DecisionRefused"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    reviewBreakGlass: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the session. */
+                sessionId: components["parameters"]["SessionInPath"];
+                /** @description The id of the command. */
+                commandId: components["parameters"]["CommandInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "comment": "the line stood still, and nobody else was awake"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BreakGlassReviewRequest"];
+            };
+        };
+        responses: {
+            /** @description The command with the review. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command": {
+                     *         "id": "cmd_7k01jd3qc9a5h7v2j8w4e6b0t1xm",
+                     *         "sessionId": "ses_7k01jd3qb5w8k2r6f0d4s7g1p3en",
+                     *         "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                     *         "type": "service.restart",
+                     *         "parameters": {
+                     *           "service": "telemetry",
+                     *           "graceSeconds": 10
+                     *         },
+                     *         "priority": 5,
+                     *         "status": "queued",
+                     *         "attempt": 0,
+                     *         "maxAttempts": 1,
+                     *         "digest": "6b1f0c2f5a0d4e7f9c3b8a1d2e6f7081930a4b5c6d7e8f90a1b2c3d4e5f60718",
+                     *         "proposedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "proposedByActor": {
+                     *           "kind": "user",
+                     *           "id": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "name": "Alice Lee",
+                     *           "email": "alice@example.com"
+                     *         },
+                     *         "reason": "Telemetry stopped after the update",
+                     *         "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
+                     *         "createdAt": "2025-11-22T20:15:30.000Z",
+                     *         "approveBy": "2025-11-22T21:14:50.000Z",
+                     *         "deliverBy": "2025-11-22T21:14:50.000Z",
+                     *         "cancelRequested": false,
+                     *         "late": false,
+                     *         "policy": {
+                     *           "version": "1f2a3b4c5d6e",
+                     *           "rule": "remediation.*"
+                     *         },
+                     *         "approval": {
+                     *           "decision": "approved",
+                     *           "decidedBy": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *           "decidedByActor": {
+                     *             "kind": "user",
+                     *             "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "name": "Bob Ray",
+                     *             "email": "bob@example.com"
+                     *           },
+                     *           "decidedAt": "2025-11-22T20:16:02.551Z",
+                     *           "reason": "agreed with the site",
+                     *           "required": 2,
+                     *           "votes": [
+                     *             {
+                     *               "user": {
+                     *                 "kind": "user",
+                     *                 "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *                 "name": "Bob Ray",
+                     *                 "email": "bob@example.com"
+                     *               },
+                     *               "decision": "approved",
+                     *               "at": "2025-11-22T20:16:02.551Z",
+                     *               "reason": "agreed with the site"
+                     *             }
+                     *           ]
+                     *         },
+                     *         "breakGlass": {
+                     *           "by": {
+                     *             "kind": "user",
+                     *             "id": "5b0c6a52-6d0f-4a8e-9a3b-2f1f6f1f7c11",
+                     *             "name": "Bob Ray",
+                     *             "email": "bob@example.com"
+                     *           },
+                     *           "at": "2025-11-22T20:16:02.551Z",
+                     *           "reason": "agreed with the site",
+                     *           "reviewedBy": {
+                     *             "kind": "user",
+                     *             "id": "0e7d4b0a-96d5-4d0c-b0a5-3c8f2d6f9b21",
+                     *             "name": "Carol Diaz",
+                     *             "email": "carol@example.com"
+                     *           },
+                     *           "reviewedAt": "2025-11-23T09:00:00.000Z",
+                     *           "comment": "the line stood still, and nobody else was awake"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DecidedCommand"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["DecisionForbidden"];
+            404: components["responses"]["SessionOrCommandNotFound"];
+            408: components["responses"]["RequestTimeout"];
             413: components["responses"]["BodyTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
@@ -5582,8 +7069,8 @@ export interface operations {
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
-                     *           "approveBy": "2025-11-23T20:15:30.000Z",
-                     *           "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *           "approveBy": "2025-11-22T21:14:50.000Z",
+                     *           "deliverBy": "2025-11-22T21:14:50.000Z",
                      *           "cancelRequested": false,
                      *           "late": false,
                      *           "claimedAt": "2025-11-22T20:16:10.004Z",
@@ -5620,7 +7107,7 @@ export interface operations {
     listApprovals: {
         parameters: {
             query?: {
-                /** @description Which commands to list. The only value is `pending`. */
+                /** @description Which commands to list. */
                 status?: components["schemas"]["ApprovalStatus"];
                 /** @description The maximum number of items in a page. */
                 limit?: components["parameters"]["Limit"];
@@ -5667,8 +7154,8 @@ export interface operations {
                      *           "reason": "Telemetry stopped after the update",
                      *           "requestId": "01JD3QC9A5H7V2J8W4E6B0T1XM",
                      *           "createdAt": "2025-11-22T20:15:30.000Z",
-                     *           "approveBy": "2025-11-23T20:15:30.000Z",
-                     *           "deliverBy": "2025-11-23T20:15:30.000Z",
+                     *           "approveBy": "2025-11-22T21:14:50.000Z",
+                     *           "deliverBy": "2025-11-22T21:14:50.000Z",
                      *           "cancelRequested": false,
                      *           "late": false,
                      *           "mayDecide": false,
@@ -5951,6 +7438,794 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["UserUnauthorized"];
             403: components["responses"]["InsufficientRole"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createPasskeyOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The options. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "rp": {
+                     *         "id": "fleet.example.com",
+                     *         "name": "fleet.example.com"
+                     *       },
+                     *       "user": {
+                     *         "id": "ZTc1OGQyNDg4ODZlYjc2NA",
+                     *         "name": "bob@example.com",
+                     *         "displayName": "Bob Ray"
+                     *       },
+                     *       "challenge": "hjgUMqvoZA2xUpF_cJVmjUvbNpAYkVB9KZWtmhsHk4M",
+                     *       "pubKeyCredParams": [
+                     *         {
+                     *           "type": "public-key",
+                     *           "alg": -7
+                     *         },
+                     *         {
+                     *           "type": "public-key",
+                     *           "alg": -8
+                     *         }
+                     *       ],
+                     *       "timeout": 300000,
+                     *       "excludeCredentials": [],
+                     *       "authenticatorSelection": {
+                     *         "residentKey": "preferred",
+                     *         "userVerification": "required"
+                     *       },
+                     *       "attestation": "none"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["KeyChangeForbidden"];
+            404: components["responses"]["PasskeysNotSetUp"];
+            429: components["responses"]["QuotaLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listPasskeys: {
+        parameters: {
+            query?: {
+                /** @description The maximum number of items in a page. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of passkeys. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *           "name": "Key ring",
+                     *           "createdAt": "2025-11-22T20:15:30.000Z",
+                     *           "publicKey": {
+                     *             "alg": "ES256",
+                     *             "crv": "P-256",
+                     *             "kid": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *             "kty": "EC",
+                     *             "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                     *             "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+                     *           },
+                     *           "lastUsedAt": "2025-11-22T20:31:07.512Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    registerPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Key ring",
+                 *       "credential": {
+                 *         "id": "9gSyTZxQTPGNCUq1rvFQ9A",
+                 *         "rawId": "9gSyTZxQTPGNCUq1rvFQ9A",
+                 *         "type": "public-key",
+                 *         "response": {
+                 *           "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0",
+                 *           "attestationObject": "o2NmbXRkbm9uZQ",
+                 *           "transports": [
+                 *             "internal"
+                 *           ]
+                 *         },
+                 *         "clientExtensionResults": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["RegisterPasskeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The passkey. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *       "name": "Key ring",
+                     *       "createdAt": "2025-11-22T20:15:30.000Z",
+                     *       "publicKey": {
+                     *         "alg": "ES256",
+                     *         "crv": "P-256",
+                     *         "kid": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *         "kty": "EC",
+                     *         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                     *         "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Passkey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["KeyChangeForbidden"];
+            404: components["responses"]["PasskeysNotSetUp"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deletePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the passkey. */
+                passkeyId: components["parameters"]["PasskeyInPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The passkey is deleted. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            404: components["responses"]["PasskeyNotFound"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getRoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "versions": [
+                     *         {
+                     *           "document": "eyJhcHByb3ZlcnMiOltdfQ",
+                     *           "signatures": [
+                     *             {
+                     *               "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                     *               "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                     *               "credentialId": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *               "signature": "MEUCIQDx"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RosterChain"];
+                };
+            };
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setRoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": "eyJhcHByb3ZlcnMiOltdfQ",
+                 *       "signatures": [
+                 *         {
+                 *           "id": "9gSyTZxQTPGNCUq1rvFQ9A",
+                 *           "rawId": "9gSyTZxQTPGNCUq1rvFQ9A",
+                 *           "type": "public-key",
+                 *           "response": {
+                 *             "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                 *             "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                 *             "signature": "MEUCIQDx"
+                 *           },
+                 *           "clientExtensionResults": {}
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetRosterRequest"];
+            };
+        };
+        responses: {
+            /** @description All versions, with the new one. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "versions": [
+                     *         {
+                     *           "document": "eyJhcHByb3ZlcnMiOltdfQ",
+                     *           "signatures": [
+                     *             {
+                     *               "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAQ",
+                     *               "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+                     *               "credentialId": "9gSyTZxQTPGNCUq1rvFQ9A",
+                     *               "signature": "MEUCIQDx"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RosterChain"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["KeyChangeForbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["RosterConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policy. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": "7",
+                     *       "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "changedAt": "2025-11-22T20:31:07.512Z",
+                     *       "floor": {
+                     *         "version": "3f1f4cbd2a51",
+                     *         "rules": "diagnostic.*=auto,*=review"
+                     *       },
+                     *       "rules": [
+                     *         {
+                     *           "name": "diagnostics",
+                     *           "types": [
+                     *             "diagnostic.*"
+                     *           ],
+                     *           "effect": "auto"
+                     *         },
+                     *         {
+                     *           "name": "reboot in production",
+                     *           "types": [
+                     *             "remediation.reboot"
+                     *           ],
+                     *           "tags": {
+                     *             "env": "prod"
+                     *           },
+                     *           "window": {
+                     *             "days": "Mon-Fri",
+                     *             "from": "22:00",
+                     *             "to": "05:00",
+                     *             "zone": "device"
+                     *           },
+                     *           "effect": "review",
+                     *           "approvals": 2,
+                     *           "assurance": "aal2",
+                     *           "within": "4h",
+                     *           "reason": true
+                     *         },
+                     *         {
+                     *           "name": "rest",
+                     *           "effect": "review"
+                     *         }
+                     *       ],
+                     *       "pending": {
+                     *         "version": "8",
+                     *         "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "changedAt": "2025-11-22T20:40:00.000Z",
+                     *         "loosens": [
+                     *           "rest"
+                     *         ],
+                     *         "rules": [
+                     *           {
+                     *             "name": "rest",
+                     *             "effect": "auto"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "rules": [
+                 *         {
+                 *           "name": "diagnostics",
+                 *           "types": [
+                 *             "diagnostic.*"
+                 *           ],
+                 *           "effect": "auto"
+                 *         },
+                 *         {
+                 *           "name": "reboot in production",
+                 *           "types": [
+                 *             "remediation.reboot"
+                 *           ],
+                 *           "tags": {
+                 *             "env": "prod"
+                 *           },
+                 *           "window": {
+                 *             "days": "Mon-Fri",
+                 *             "from": "22:00",
+                 *             "to": "05:00",
+                 *             "zone": "device"
+                 *           },
+                 *           "effect": "review",
+                 *           "approvals": 2,
+                 *           "assurance": "aal2",
+                 *           "within": "4h",
+                 *           "reason": true
+                 *         },
+                 *         {
+                 *           "name": "rest",
+                 *           "effect": "review"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetPolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description The policy, which applies now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": "7",
+                     *       "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "changedAt": "2025-11-22T20:31:07.512Z",
+                     *       "floor": {
+                     *         "version": "3f1f4cbd2a51",
+                     *         "rules": "diagnostic.*=auto,*=review"
+                     *       },
+                     *       "rules": [
+                     *         {
+                     *           "name": "diagnostics",
+                     *           "types": [
+                     *             "diagnostic.*"
+                     *           ],
+                     *           "effect": "auto"
+                     *         },
+                     *         {
+                     *           "name": "reboot in production",
+                     *           "types": [
+                     *             "remediation.reboot"
+                     *           ],
+                     *           "tags": {
+                     *             "env": "prod"
+                     *           },
+                     *           "window": {
+                     *             "days": "Mon-Fri",
+                     *             "from": "22:00",
+                     *             "to": "05:00",
+                     *             "zone": "device"
+                     *           },
+                     *           "effect": "review",
+                     *           "approvals": 2,
+                     *           "assurance": "aal2",
+                     *           "within": "4h",
+                     *           "reason": true
+                     *         },
+                     *         {
+                     *           "name": "rest",
+                     *           "effect": "review"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description The change waits for another admin. The policy that applies is as before. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": "7",
+                     *       "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "changedAt": "2025-11-22T20:31:07.512Z",
+                     *       "floor": {
+                     *         "version": "3f1f4cbd2a51",
+                     *         "rules": "diagnostic.*=auto,*=review"
+                     *       },
+                     *       "rules": [
+                     *         {
+                     *           "name": "diagnostics",
+                     *           "types": [
+                     *             "diagnostic.*"
+                     *           ],
+                     *           "effect": "auto"
+                     *         },
+                     *         {
+                     *           "name": "reboot in production",
+                     *           "types": [
+                     *             "remediation.reboot"
+                     *           ],
+                     *           "tags": {
+                     *             "env": "prod"
+                     *           },
+                     *           "window": {
+                     *             "days": "Mon-Fri",
+                     *             "from": "22:00",
+                     *             "to": "05:00",
+                     *             "zone": "device"
+                     *           },
+                     *           "effect": "review",
+                     *           "approvals": 2,
+                     *           "assurance": "aal2",
+                     *           "within": "4h",
+                     *           "reason": true
+                     *         },
+                     *         {
+                     *           "name": "rest",
+                     *           "effect": "review"
+                     *         }
+                     *       ],
+                     *       "pending": {
+                     *         "version": "8",
+                     *         "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *         "changedAt": "2025-11-22T20:40:00.000Z",
+                     *         "loosens": [
+                     *           "rest"
+                     *         ],
+                     *         "rules": [
+                     *           {
+                     *             "name": "rest",
+                     *             "effect": "auto"
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["PolicyForbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["PolicyConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listPolicyVersions: {
+        parameters: {
+            query?: {
+                /** @description The maximum number of items in a page. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `nextCursor` of the previous page. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of versions. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "version": "8",
+                     *           "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *           "changedAt": "2025-11-22T20:40:00.000Z",
+                     *           "approvedBy": "1b8a6c1e-7d0f-4b58-9d0c-5c3f5b1f2a77",
+                     *           "approvedAt": "2025-11-22T20:41:10.000Z",
+                     *           "loosens": [
+                     *             "rest"
+                     *           ],
+                     *           "rules": [
+                     *             {
+                     *               "name": "rest",
+                     *               "effect": "auto"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyVersionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    decidePolicyChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "version": "7",
+                 *       "approved": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["DecidePolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description The policy after the decision. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": "7",
+                     *       "changedBy": "9c1f2f0e-54c5-4b1a-8a53-0d7a2e4b6c90",
+                     *       "changedAt": "2025-11-22T20:31:07.512Z",
+                     *       "floor": {
+                     *         "version": "3f1f4cbd2a51",
+                     *         "rules": "diagnostic.*=auto,*=review"
+                     *       },
+                     *       "rules": [
+                     *         {
+                     *           "name": "diagnostics",
+                     *           "types": [
+                     *             "diagnostic.*"
+                     *           ],
+                     *           "effect": "auto"
+                     *         },
+                     *         {
+                     *           "name": "reboot in production",
+                     *           "types": [
+                     *             "remediation.reboot"
+                     *           ],
+                     *           "tags": {
+                     *             "env": "prod"
+                     *           },
+                     *           "window": {
+                     *             "days": "Mon-Fri",
+                     *             "from": "22:00",
+                     *             "to": "05:00",
+                     *             "zone": "device"
+                     *           },
+                     *           "effect": "review",
+                     *           "approvals": 2,
+                     *           "assurance": "aal2",
+                     *           "within": "4h",
+                     *           "reason": true
+                     *         },
+                     *         {
+                     *           "name": "rest",
+                     *           "effect": "review"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["PolicyDecisionForbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["PolicyConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    evaluatePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "deviceId": "dev_7k01jd3q8zv6m4y2x9n5t0c8hbra",
+                 *       "type": "remediation.reboot",
+                 *       "parameters": {
+                 *         "delaySeconds": 60
+                 *       },
+                 *       "proposer": {
+                 *         "kind": "program"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["EvaluatePolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description What the policy requires. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "effect": "review",
+                     *       "rule": "reboot in production",
+                     *       "version": "7",
+                     *       "approvals": 2,
+                     *       "assurance": "aal2",
+                     *       "within": "4h0m0s",
+                     *       "reason": true,
+                     *       "why": "Rule \"reboot in production\" matches."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PolicyEvaluation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["UserUnauthorized"];
+            403: components["responses"]["InsufficientRole"];
+            404: components["responses"]["DeviceNotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

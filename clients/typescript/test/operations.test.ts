@@ -24,6 +24,7 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
   endDeviceLogin: (c) => c.delete("/api/v1/device/auth"),
   sendHeartbeat: (c) => c.post("/api/v1/device/heartbeat", { body: { status: "ok" } }),
   claimCommands: (c) => c.post("/api/v1/device/commands/claim", { body: {} }),
+  getDeviceTrust: (c) => c.get("/api/v1/device/trust"),
   getDeviceCommand: (c) => c.get("/api/v1/device/commands/{commandId}", claimed),
   extendCommand: (c) =>
     c.post("/api/v1/device/commands/{commandId}/extend", { ...claimed, body: { claimToken, extensionMs: 1000 } }),
@@ -63,6 +64,17 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
     c.post("/api/v1/customer/sessions/{sessionId}/approve", { ...session, body: { commandId: "c", approved: true } }),
   listTenantCommands: (c) =>
     c.get("/api/v1/customer/commands", { params: { query: { status: ["failed", "timed_out"] } } }),
+  withdrawVote: (c) => c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/withdraw", command),
+  breakGlass: (c) =>
+    c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass", {
+      ...command,
+      body: { reason: "reason" },
+    }),
+  reviewBreakGlass: (c) =>
+    c.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/break-glass/review", {
+      ...command,
+      body: { comment: "comment" },
+    }),
   listApprovals: (c) => c.get("/api/v1/customer/approvals"),
 
   issueTicket: (c) => c.post("/api/v1/customer/ws-tickets"),
@@ -75,6 +87,29 @@ const calls: Partial<Record<OperationId, (client: Client) => Promise<unknown>>> 
       body: { reason: "laptop stolen" },
     }),
   listCutOffs: (c) => c.get("/api/v1/customer/cut-offs"),
+  createPasskeyOptions: (c) => c.post("/api/v1/customer/passkeys/options"),
+  registerPasskey: (c) =>
+    c.post("/api/v1/customer/passkeys", {
+      body: {
+        name: "n",
+        credential: {
+          id: "i",
+          rawId: "i",
+          type: "public-key",
+          response: { clientDataJSON: "c", attestationObject: "a" },
+        },
+      },
+    }),
+  listPasskeys: (c) => c.get("/api/v1/customer/passkeys"),
+  deletePasskey: (c) =>
+    c.delete("/api/v1/customer/passkeys/{passkeyId}", { params: { path: { passkeyId: "passkeyId" } } }),
+  getRoster: (c) => c.get("/api/v1/customer/roster"),
+  setRoster: (c) => c.put("/api/v1/customer/roster", { body: { document: "d", signatures: [] } }),
+  getPolicy: (c) => c.get("/api/v1/customer/policy"),
+  setPolicy: (c) => c.put("/api/v1/customer/policy", { body: { rules: [{ name: "all", effect: "deny" }] } }),
+  listPolicyVersions: (c) => c.get("/api/v1/customer/policy/versions"),
+  decidePolicyChange: (c) => c.post("/api/v1/customer/policy/decide", { body: { version: "1", approved: false } }),
+  evaluatePolicy: (c) => c.post("/api/v1/customer/policy/evaluate", { body: { deviceId: "d", type: "a" } }),
   getMe: (c) => c.get("/api/v1/customer/me"),
   getUsage: (c) => c.get("/api/v1/customer/usage"),
   getSystemInfo: (c) => c.get("/api/v1/customer/system/info"),

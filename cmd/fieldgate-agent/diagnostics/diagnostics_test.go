@@ -24,7 +24,7 @@ import (
 // code of its failure, or "" if the diagnostic succeeded.
 func run(t testing.TB, commandType, parameters string) (output string, data map[string]any, code string) {
 	t.Helper()
-	result, err := handlers[commandType](t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
+	result, err := handlers[commandType].run(t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
 	if failure, ok := errors.AsType[*agent.Failure](err); ok {
 		code = failure.Code
 	} else {
@@ -39,7 +39,7 @@ func run(t testing.TB, commandType, parameters string) (output string, data map[
 // failureReason runs a diagnostic that fails and returns the reason of the failure.
 func failureReason(t testing.TB, commandType, parameters string) string {
 	t.Helper()
-	_, err := handlers[commandType](t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
+	_, err := handlers[commandType].run(t.Context(), agent.Command{Parameters: json.RawMessage(parameters)})
 	require.Error(t, err)
 	return err.Error()
 }
@@ -143,7 +143,7 @@ func TestHandlers_StopWhenCancelled(t *testing.T) {
 		"diagnostic.http": `{"url":"http://` + silent.Addr().String() + `"}`,
 		"diagnostic.tls":  endpointOf(t, "http://"+silent.Addr().String()),
 	} {
-		_, err := handlers[commandType](ctx, agent.Command{Parameters: json.RawMessage(parameters)})
+		_, err := handlers[commandType].run(ctx, agent.Command{Parameters: json.RawMessage(parameters)})
 		require.ErrorIs(t, err, context.Canceled, commandType)
 	}
 }

@@ -23,10 +23,7 @@ type fileSystem struct {
 
 // listFileSystems handles diagnostic.disk {}. It returns the usage of the file systems on the
 // machine's disks. It fails with not_available if the kernel does not list the file systems.
-func listFileSystems(ctx context.Context, command agent.Command) (agent.Result, error) {
-	if _, err := parseParameters[noParameters](command); err != nil {
-		return agent.Result{}, err
-	}
+func listFileSystems(ctx context.Context, _ noParameters) (agent.Result, error) {
 	mounts := mountPoints(readTrimmed("/proc/self/mountinfo"))
 	if len(mounts) == 0 {
 		return agent.Result{}, agent.Fail("not_available", "the kernel does not list the mounted file systems")

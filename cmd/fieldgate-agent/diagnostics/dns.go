@@ -19,11 +19,7 @@ func (h host) check() error { return checkHost(h.Host) }
 
 // lookUpHost handles diagnostic.dns {host}. It returns the host's addresses according to the
 // machine's resolver.
-func lookUpHost(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[host](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func lookUpHost(ctx context.Context, params host) (agent.Result, error) {
 	bounded, cancel := context.WithTimeout(ctx, networkTimeout)
 	defer cancel()
 	start := time.Now()

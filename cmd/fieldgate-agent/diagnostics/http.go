@@ -45,11 +45,7 @@ func (p httpParameters) check() error {
 // timings. It follows no redirect, refuses link-local addresses, uses no proxy and reuses no
 // connection. It does not return the body, because diagnostics need no approval and the user
 // may have no right to see the data.
-func getURL(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[httpParameters](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func getURL(ctx context.Context, params httpParameters) (agent.Result, error) {
 	bounded, cancel := context.WithTimeout(ctx, 2*networkTimeout)
 	defer cancel()
 	times := &timings{start: time.Now()}

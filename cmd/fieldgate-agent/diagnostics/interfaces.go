@@ -31,10 +31,7 @@ type networkInterface struct {
 // listInterfaces handles diagnostic.interfaces {}. It returns the network interfaces of the
 // machine with their counters. It fails with not_available if the system does not list the
 // interfaces.
-func listInterfaces(_ context.Context, command agent.Command) (agent.Result, error) {
-	if _, err := parseParameters[noParameters](command); err != nil {
-		return agent.Result{}, err
-	}
+func listInterfaces(_ context.Context, _ noParameters) (agent.Result, error) {
 	found, err := net.Interfaces()
 	if err != nil {
 		return agent.Result{}, agent.Fail("not_available", "listing the interfaces: %w", err)

@@ -35,11 +35,7 @@ func (l logParameters) check() error {
 // readLog handles diagnostic.log {unit, lines}. It returns the newest log lines of a unit. It
 // fails with not_available if journalctl is not installed, and with log_failed if journalctl
 // fails.
-func readLog(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[logParameters](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func readLog(ctx context.Context, params logParameters) (agent.Result, error) {
 	result, err := process.Run(ctx, process.Program{
 		Path: "journalctl",
 		Args: []string{"--unit=" + params.Unit, "--lines=" + strconv.Itoa(params.Lines), "--no-pager", "--output=short-iso"},

@@ -21,11 +21,7 @@ var errNoSocket = errors.New("the agent may not open ICMP sockets")
 // ping handles diagnostic.ping {host}. It measures whether and how fast a host replies. It uses
 // an ICMP socket if Linux permits one (net.ipv4.ping_group_range), and otherwise runs the ping
 // program. It fails with no_reply, or with not_permitted if neither way is possible.
-func ping(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[host](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func ping(ctx context.Context, params host) (agent.Result, error) {
 	target, err := resolve(ctx, params.Host)
 	if err != nil {
 		return agent.Result{}, err

@@ -12,10 +12,7 @@ import (
 
 // describeSystem handles diagnostic.system {}. It returns the host name, operating system, load
 // and memory of the machine.
-func describeSystem(_ context.Context, command agent.Command) (agent.Result, error) {
-	if _, err := parseParameters[noParameters](command); err != nil {
-		return agent.Result{}, err
-	}
+func describeSystem(_ context.Context, _ noParameters) (agent.Result, error) {
 	host, _ := os.Hostname()
 	data := map[string]any{
 		"hostname": host, "os": osName(), "kernel": readTrimmed("/proc/sys/kernel/osrelease"),

@@ -26,11 +26,7 @@ func (e endpoint) check() error {
 func (e endpoint) address() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
 // dialTCP handles diagnostic.tcp {host, port}. It opens a connection and closes it again.
-func dialTCP(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[endpoint](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func dialTCP(ctx context.Context, params endpoint) (agent.Result, error) {
 	dialer := net.Dialer{Timeout: networkTimeout}
 	start := time.Now()
 	connection, err := dialer.DialContext(ctx, "tcp", params.address())

@@ -15,11 +15,7 @@ import (
 // inspectTLS handles diagnostic.tls {host, port}. It returns the certificate chain of a server,
 // whether this machine trusts the chain, and which TLS versions the server supports. An
 // untrusted chain is not a failure, because users run this diagnostic to find untrusted chains.
-func inspectTLS(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[endpoint](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func inspectTLS(ctx context.Context, params endpoint) (agent.Result, error) {
 	start := time.Now()
 	state, err := handshake(ctx, params, tls.VersionTLS10, tls.VersionTLS13)
 	if err != nil {

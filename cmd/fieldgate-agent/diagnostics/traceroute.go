@@ -11,11 +11,7 @@ import (
 // traceroute handles diagnostic.traceroute {host}. It runs the system's traceroute or tracepath
 // program and returns the route to the host. It fails with not_permitted if neither program is
 // installed or permitted, and with traceroute_failed if the program fails.
-func traceroute(ctx context.Context, command agent.Command) (agent.Result, error) {
-	params, err := parseParameters[host](command)
-	if err != nil {
-		return agent.Result{}, err
-	}
+func traceroute(ctx context.Context, params host) (agent.Result, error) {
 	target, err := resolve(ctx, params.Host)
 	if err != nil {
 		return agent.Result{}, err

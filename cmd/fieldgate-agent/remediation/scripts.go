@@ -68,13 +68,19 @@ func (s *Scripts) Close() {
 	_ = s.root.Close()
 }
 
+// The command types of the scripts.
+const (
+	runType   = "remediation.run_script"
+	spaceType = "remediation.free_space"
+)
+
 // spaceScript is the name of the script that remediation.free_space runs.
 const spaceScript = "free-space"
 
-// Register registers the handlers of remediation.run_script and remediation.free_space.
+// Register registers the handlers of runType and spaceType.
 func (s *Scripts) Register(device *agent.Agent) {
-	device.Handle("remediation.run_script", s.run, agent.Timeout(maxRuntime), agent.AfterRestart(s.afterRestart))
-	device.Handle("remediation.free_space", s.freeSpace, agent.Timeout(maxRuntime), agent.FreesSpace())
+	device.Handle(runType, s.run, agent.Timeout(maxRuntime), agent.AfterRestart(s.afterRestart))
+	device.Handle(spaceType, s.freeSpace, agent.Timeout(maxRuntime), agent.FreesSpace())
 }
 
 // parameters are the parameters of remediation.run_script.

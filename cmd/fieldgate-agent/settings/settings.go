@@ -30,8 +30,10 @@ type Settings struct {
 	ConnectTimeout    time.Duration `env:"FIELDGATE_CONNECT_TIMEOUT" default:"30s" help:"Limit of each connection attempt: for TCP, and again for TLS."`
 	InsecureHTTP      bool          `name:"insecure-http" env:"FIELDGATE_INSECURE_HTTP" help:"Allow http:// to a host other than this one. Everyone on the way can then read the secret of the device and run commands on it."`
 
-	ReceiptKeys      string         `env:"FIELDGATE_RECEIPT_KEYS" placeholder:"FILE" help:"File with the keys of the gateway, a JSON Web Key Set. With it, no command runs without a receipt that one of them has signed."`
-	RequireApprovals map[string]int `env:"FIELDGATE_REQUIRE_APPROVALS" placeholder:"TYPE=N" help:"Number of users other than the proposer who must have approved a command of a type, such as remediation.*=2; several are separated by a semicolon. It needs the keys."`
+	Trust            string   `env:"FIELDGATE_TRUST" enum:"gateway,approvers" default:"gateway" help:"Party that decides whether the required approvals are there: gateway, or approvers. With approvers, only those count that a user has signed with a passkey of the roster."`
+	Roster           string   `env:"FIELDGATE_ROSTER" placeholder:"FILE" help:"File with the roster of the approvers, as GET /api/v1/customer/roster returns it. The device follows it from there."`
+	ReceiptKeys      string   `env:"FIELDGATE_RECEIPT_KEYS" placeholder:"FILE" help:"File with the keys of the gateway, a JSON Web Key Set. With it, no command runs without a receipt that one of them has signed."`
+	RequireApprovals []string `env:"FIELDGATE_REQUIRE_APPROVALS" sep:";" placeholder:"TYPE=N[:passkey]" help:"Number of users other than the proposer who must have approved a command of a type, such as remediation.*=2, or have signed it with a passkey, such as remediation.*=2:passkey; several are separated by a semicolon. It needs the keys, or the roster and FIELDGATE_TRUST=approvers."`
 
 	Lease       time.Duration `env:"FIELDGATE_LEASE" default:"1m" help:"How long a claim lasts without an extension, from 3s to 1h."`
 	Grace       time.Duration `env:"FIELDGATE_GRACE" default:"10s" help:"How long running commands may continue after SIGTERM."`

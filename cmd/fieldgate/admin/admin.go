@@ -18,6 +18,7 @@ type Command struct {
 	Usage      usageCommand      `cmd:"" help:"Print what tenants use of their quotas."`
 	Quota      quotaCommand      `cmd:"" help:"Print the quotas of a tenant, after changing them."`
 	Rate       rateCommand       `cmd:"" help:"Reset the rate limit of a tenant."`
+	Policy     policyCommand     `cmd:"" help:"Print, replace or evaluate the policy of a tenant."`
 	Schema     schemaCommand     `cmd:"" help:"Raise the schema of the data after an upgrade of all instances."`
 
 	Verify       verifyCommand       `cmd:"" help:"Check every invariant over the whole store. Exits with 1 if one is violated. Changes nothing."`

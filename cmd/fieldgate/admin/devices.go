@@ -19,7 +19,7 @@ type devicesCommand struct {
 	storeFlags
 
 	Tenant string `required:"" help:"The tenant as logs contain it, such as c.acme."`
-	Q      string `name:"q" placeholder:"TEXT" help:"Only devices whose name or external id contains this text."`
+	Q      string `name:"q" placeholder:"TEXT" help:"Only devices of which a text contains this one, such as the name, the serial number or a tag."`
 	Status string `enum:"provisioned,active,suspended,decommissioned,all" default:"all" help:"Only devices with this status (provisioned, active, suspended, decommissioned, all)."`
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
+	"github.com/fieldgate/fieldgate/store"
 	"github.com/fieldgate/fieldgate/store/storetest"
 )
 
@@ -71,7 +72,7 @@ func TestAdminDevice_PrintsEverythingOpen(t *testing.T) {
 	require.NotContains(t, text+fmt.Sprint(found), token[len(token)-20:])
 
 	i.requireNotFound("device", "dev_none")
-	i.requireNotFound("device", i.device.ID[:len(i.device.ID)-1]+"0")
+	i.requireNotFound("device", store.NewID(store.KindDevice, store.PartitionOf(i.tenant())))
 }
 
 func TestAdminCommand_PrintsStateAndTimeline(t *testing.T) {
@@ -103,7 +104,7 @@ func TestAdminCommand_PrintsStateAndTimeline(t *testing.T) {
 	require.NotContains(t, text, "confidential", "people read the output elsewhere")
 	require.Equal(t, text, i.run("command", proposed.ID, "--device="+i.device.ID))
 	i.requireNotFound("command", "cmd_none")
-	i.requireNotFound("command", proposed.ID[:len(proposed.ID)-1]+"0")
+	i.requireNotFound("command", store.NewID(store.KindCommand, store.PartitionOf(i.tenant())))
 }
 
 func TestAdmin_RefusesEmptyStore(t *testing.T) {

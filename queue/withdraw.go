@@ -1,0 +1,45 @@
+package queue
+
+import (
+	"context"
+
+	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/store"
+)
+
+// Withdraw takes back the user's own approval of a command, which then waits for another one. Only the
+// ids, the reason and the fields about the user's token are used. A repetition changes nothing, unless another
+// user has withdrawn a vote meanwhile. Refusals: session_not_found, command_not_found, unauthorized for a user
+// who was cut off, already_claimed, command_finished, vote_not_found for a user without a vote.
+func (q *Queue) Withdraw(ctx context.Context, d Decision) (Command, error) {
+	return q.runOnDecided(ctx, withdrawScript, d, d.Reason)
+}
+
+// ReviewBreakGlass records that the user has reviewed a command that an admin has approved alone. The
+// reason of the decision is the comment. The first review stands. Refusals: session_not_found,
+// command_not_found, also if no admin has approved the command alone, unauthorized for a user who was
+// cut off, self_approval for the admin and the proposer, validation_failed without a comment.
+func (q *Queue) ReviewBreakGlass(ctx context.Context, d Decision) (Command, error) {
+	if fieldgate.IsBlank(d.Reason) {
+		return Command{}, errCommentRequired
+	}
+	c, err := q.Get(ctx, d.Tenant, d.SessionID, d.CommandID)
+	if err != nil {
+		return Command{}, err
+	}
+	if c.BreakGlass == nil {
+		return Command{}, fieldgate.Refuse(fieldgate.CodeCommandNotFound, "There is no such command that an admin has approved alone.")
+	}
+	return q.runOnDecided(ctx, reviewGlassScript, d, d.Reason, !d.SoleUser)
+}
+
+// runOnDecided runs a script that changes what was decided on a command. The arguments precede those that
+// identify the user's token.
+func (q *Queue) runOnDecided(ctx context.Context, script *store.Script, d Decision, args ...any) (Command, error) {
+	c, err := q.Get(ctx, d.Tenant, d.SessionID, d.CommandID)
+	if err != nil {
+		return Command{}, err
+	}
+	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey()}
+	return q.runAsUser(ctx, script, c, scope, keys, append(args, d.AuthSessionID, d.EarliestCutOff.UnixMilli())...)
+}
