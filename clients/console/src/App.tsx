@@ -1,30 +1,39 @@
-import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import { CommandPage } from "./CommandPage.js";
+import { Commands } from "./Commands.js";
 import { openDecision } from "./DecisionButtons.js";
 import { DecisionDialog } from "./DecisionDialog.js";
 import { DevicePage } from "./DevicePage.js";
 import { Devices } from "./Devices.js";
 import { Inbox } from "./Inbox.js";
+import { NotFound } from "./NotFound.js";
+import { Palette, PaletteButton, paletteOpen } from "./Palette.js";
+import { PolicyPage } from "./PolicyPage.js";
+import { RosterPage } from "./RosterPage.js";
+import { readRoute, route } from "./route.js";
 import { SessionPage } from "./SessionPage.js";
 import { Sessions } from "./Sessions.js";
 import { AccountPage } from "./signin/AccountPage.js";
 import type { Config } from "./signin/config.js";
 import { StepUpDialog } from "./signin/SecondFactor.js";
 import { EndingBanner, SignIn, SignInAgain } from "./signin/SignIn.js";
-import { stepUp } from "./signin/stepup.js";
+import { mayDecide, stepUp } from "./signin/stepup.js";
 import { signOut } from "./signin/tokens.js";
 import { step, type User, user } from "./signin/user.js";
 import {
   announcement,
+  hasMore,
   inbox,
   liveStatus,
-  readError,
+  news,
+  readErrors,
   reconnect,
   refreshAll,
   startUpdates,
   stopUpdates,
 } from "./state.js";
 import { Problem } from "./ui.js";
+import { shownViews, views } from "./views.js";
 import { forgetWhole } from "./whole.js";
 
 export function App({ config }: { config: Config }) {
@@ -52,19 +61,14 @@ export function App({ config }: { config: Config }) {
 function forgetUser(): void {
   stopUpdates();
   closeDecision();
+  paletteOpen.value = false;
   stepUp.value?.cancelled();
   forgetWhole();
 }
 
-const views = [
-  { path: "inbox", name: "Inbox" },
-  { path: "devices", name: "Devices" },
-  { path: "sessions", name: "Sessions" },
-];
-
 function Console({ user, live }: { user: User; live: boolean }) {
-  const [view = "inbox", id] = useRoute();
-  const waiting = inbox.value?.length ?? 0;
+  const [view = "inbox"] = useRoute();
+  const waiting = useWaiting();
   useEffect(() => {
     document.title = `${waiting ? `(${waiting}) ` : ""}${views.find(({ path }) => path === view)?.name ?? "Account"} · Fieldgate`;
   }, [view, waiting]);
@@ -78,17 +82,18 @@ function Console({ user, live }: { user: User; live: boolean }) {
           <img src="/console/icon.svg" alt="" width="24" height="24" /> Fieldgate
         </p>
         <nav aria-label="Main">
-          {views.map(({ path, name }) => (
+          {shownViews().map(({ path, name }) => (
             <a key={path} href={`#/${path}`} aria-current={path === view ? "page" : undefined}>
               {name}
-              {path === "inbox" && waiting > 0 && (
+              {path === "inbox" && waiting && (
                 <span class="count">
                   {waiting}
-                  <span class="visually-hidden"> waiting</span>
+                  <span class="visually-hidden"> waiting for you</span>
                 </span>
               )}
             </a>
           ))}
+          <PaletteButton />
         </nav>
         <div class="user">
           <p>
@@ -108,21 +113,49 @@ function Console({ user, live }: { user: User; live: boolean }) {
       <EndingBanner />
       <LiveBanner live={live} />
       <main id="main" tabIndex={-1}>
-        {readError.value !== undefined && liveStatus.value !== "lost" && <Problem error={readError.value} />}
-        {view === "inbox" && <Inbox />}
-        {view === "devices" && (id ? <DevicePage key={id} id={id} /> : <Devices />)}
-        {view === "sessions" && (id ? <SessionPage key={id} id={id} /> : <Sessions />)}
-        {view === "account" && <AccountPage />}
+        <p role="status" class={announcement.value ? "notice" : undefined}>
+          {announcement.value}
+        </p>
+        {liveStatus.value !== "lost" && <ReadProblem />}
+        <View />
       </main>
       {openDecision.value && (
         <DecisionDialog key={String(openDecision.value.approve)} {...openDecision.value} onClose={closeDecision} />
       )}
+      {paletteOpen.value && <Palette />}
       <StepUpDialog />
       <p class="visually-hidden" aria-live="polite">
-        {announcement.value}
+        {news.value}
       </p>
     </>
   );
+}
+
+/** Returns how many commands wait for a decision of the user, or "" if none does. */
+function useWaiting(): string {
+  const count = inbox.value?.filter(mayDecide).length ?? 0;
+  return count > 0 ? `${count}${hasMore.inbox.value ? "+" : ""}` : "";
+}
+
+/** Shows the page of the route. */
+function View() {
+  const [view = "inbox", id, sub, ...more] = route.value.path;
+  if (view === "commands" && id && sub && more.length === 0) return <CommandPage key={sub} sessionId={id} id={sub} />;
+  if (sub !== undefined) return <NotFound />;
+  if (view === "devices") return id ? <DevicePage key={id} id={id} /> : <Devices />;
+  if (view === "sessions") return id ? <SessionPage key={id} id={id} /> : <Sessions />;
+  if (id === undefined && view === "commands") return <Commands />;
+  if (id === undefined && view === "policy") return <PolicyPage />;
+  if (id === undefined && view === "roster") return <RosterPage />;
+  if (id === undefined && view === "inbox") return <Inbox />;
+  if (id === undefined && view === "account") return <AccountPage />;
+  return <NotFound />;
+}
+
+/** Shows the first error of the reads whose page does not show it. */
+function ReadProblem() {
+  const [error] = [...readErrors.value].filter(([of]) => of !== "viewedSession").map(([, thrown]) => thrown);
+  return <Problem error={error} />;
 }
 
 /** Warns that the page may be out of date. It shows nothing while the page is live. */
@@ -159,21 +192,18 @@ function focusMain(): void {
   document.getElementById("main")?.focus();
 }
 
-/** Returns the parts of the route, such as ["sessions", "ses_..."]. */
+/** Follows the route of the URL, and returns the parts of its path. */
 function useRoute(): string[] {
-  const read = () => location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
-  const route = useSignal(read());
+  useState(readRoute); // before the first view is drawn
   useEffect(() => {
     const onChange = () => {
-      route.value = read();
+      readRoute();
+      announcement.value = "";
       document.getElementById("main")?.focus({ preventScroll: true });
       scrollTo(0, 0);
     };
     addEventListener("hashchange", onChange);
     return () => removeEventListener("hashchange", onChange);
   }, []);
-  useSignalEffect(() => {
-    if (route.value.length === 0) history.replaceState(null, "", "#/inbox");
-  });
-  return route.value;
+  return route.value.path;
 }

@@ -1,5 +1,7 @@
 import type { Command } from "@fieldgate/client";
 import { signal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { useFocusFallback } from "./forms.js";
 
 /**
  * The decision whose dialog is open. The state is global, because the card of a command
@@ -12,12 +14,16 @@ export function DecisionButtons({ command }: { command: Command }) {
   const open = (approve: boolean) => {
     openDecision.value = { command, approve };
   };
+  const approve = useRef<HTMLButtonElement>(null);
+  const reject = useRef<HTMLButtonElement>(null);
+  useFocusFallback(approve);
+  useFocusFallback(reject);
   return (
     <>
-      <button type="button" class="primary" aria-describedby={command.id} onClick={() => open(true)}>
+      <button ref={approve} type="button" class="primary" aria-describedby={command.id} onClick={() => open(true)}>
         Approve…
       </button>
-      <button type="button" aria-describedby={command.id} onClick={() => open(false)}>
+      <button ref={reject} type="button" aria-describedby={command.id} onClick={() => open(false)}>
         Reject…
       </button>
     </>

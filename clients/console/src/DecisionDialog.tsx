@@ -1,10 +1,12 @@
-import type { Command } from "@fieldgate/client";
-import type { TargetedKeyboardEvent } from "preact";
+import type { Command, Device } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { openDecision } from "./DecisionButtons.js";
-import { Dialog, Field, valuesOf } from "./forms.js";
+import { Dialog, FormButtons, ReasonField, valuesOf } from "./forms.js";
+import { PasskeyChoice } from "./Passkeys.js";
+import { ReadToEnd } from "./ReadToEnd.js";
 import { StatementView } from "./StatementView.js";
 import { withStepUp } from "./signin/stepup.js";
+import { withPasskey } from "./signing.js";
 import { announcement, gateway, refresh, resolved } from "./state.js";
 import { readStatement, type Shown } from "./statement.js";
 import { Badge, Problem, RecordedDecision, useAction } from "./ui.js";
@@ -17,8 +19,10 @@ import { useWhole } from "./whole.js";
  */
 export function DecisionDialog(props: { command: Command; approve: boolean; onClose: () => void }) {
   const { command, approve, onClose } = props;
-  const whole = useWhole(command, true);
+  const whole = useWhole(command, { stated: true });
   const reading = useStatement(whole);
+  const [isRead, setRead] = useState(false);
+  const device = useDevice(command.deviceId);
   // Show nothing until the statement has been read. If the dialog opened before it contains
   // the form, the first field of the form would not get the focus.
   if (!whole || !reading) return null;
@@ -26,12 +30,28 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
   const current = resolved.value.find(({ id }) => id === command.id);
   return (
     <Dialog title={approve ? "Approve this command?" : "Reject this command?"} onClose={onClose} wide>
-      {shown ? <StatementView command={whole} shown={shown} /> : <Unreadable error={error} />}
+      {shown ? (
+        <ReadToEnd label="The command" autofocus={approve} onRead={() => setRead(true)}>
+          <StatementView command={whole} shown={shown} device={device} />
+        </ReadToEnd>
+      ) : (
+        <Unreadable error={error} />
+      )}
       {current && <NotPending command={current} onClose={onClose} />}
-      {!current && (shown || !approve) && <DecisionForm {...props} digest={shown?.digest} />}
+      {!current && (shown || !approve) && <DecisionForm {...props} shown={shown} device={device} isRead={isRead} />}
       {!current && !shown && approve && <RejectInstead command={command} onClose={onClose} />}
     </Dialog>
   );
+}
+
+/** Returns the device of the command, as it is now. It returns `undefined` until the device was read. */
+function useDevice(deviceId: string): Device | undefined {
+  const [device, setDevice] = useState<Device>();
+  useEffect(() => {
+    const params = { path: { deviceId } };
+    gateway.get("/api/v1/customer/devices/{deviceId}", { params }).then(setDevice, () => {}); // the statement has its identity
+  }, [deviceId]);
+  return device;
 }
 
 /** The statement of a command, or why it cannot be shown. */
@@ -63,53 +83,78 @@ interface FormProps {
   command: Command;
   approve: boolean;
   /** Absent if the command cannot be shown. */
-  digest: string | undefined;
+  shown: Shown | undefined;
+  device: Device | undefined;
+  /** Whether the command was read to its end. */
+  isRead: boolean;
   onClose: () => void;
 }
 
-/** Asks for the reason. Enter in the empty field does not approve. */
-function DecisionForm({ command, approve, digest, onClose }: FormProps) {
-  const { busy, error, run } = useAction(async (reason: string | undefined) => {
+/** Asks for the reason. An approval is possible once the command was read to its end. */
+function DecisionForm({ command, approve, shown, device, isRead, onClose }: FormProps) {
+  const digest = shown?.digest;
+  const needsPasskey = shown?.statement?.policy.assurance === "passkey";
+  const { busy, error, run } = useAction(async (reason: string | undefined, sign: boolean) => {
     const body = { commandId: command.id, approved: approve, reason, ...(digest && { digest }) };
     const params = { path: { sessionId: command.sessionId } };
-    await withStepUp(() => gateway.post("/api/v1/customer/sessions/{sessionId}/approve", { params, body }));
-    announcement.value = approve ? "Command approved." : "Command rejected.";
+    await withStepUp(() =>
+      withPasskey(digest, sign, (assertion) =>
+        gateway.post("/api/v1/customer/sessions/{sessionId}/approve", {
+          params,
+          body: { ...body, ...(assertion && { assertion }) },
+        }),
+      ),
+    );
+    announcement.value = approve ? approvedMessage(command) : "Command rejected.";
     refresh("inbox", "viewedSession");
     onClose();
   });
-  // The field has the focus when the dialog opens. Enter pressed twice must not approve what was not read.
-  const keepEnter = (event: TargetedKeyboardEvent<HTMLInputElement>) => {
-    if (approve && event.key === "Enter" && event.currentTarget.value.trim() === "") event.preventDefault();
-  };
+  const isRequired = !approve || shown?.statement?.policy.reason === true;
+  const isLocked = approve && !isRead;
+  const submit = ({ reason, sign }: Record<string, string>) =>
+    void run(reason, approve && (needsPasskey || sign === "on"));
   return (
-    <form onSubmit={(event) => void run(valuesOf(event).reason)}>
-      <Field
-        label={approve ? "Reason (optional)" : "Reason"}
+    <form onSubmit={(event) => submit(valuesOf(event))}>
+      <ReasonField
+        label={isRequired ? "Reason" : "Reason (optional)"}
         hint="The reason is recorded in the timeline of the session."
-      >
-        {(ids) => (
-          <input
-            {...ids}
-            name="reason"
-            maxLength={500}
-            required={!approve}
-            autofocus
-            autocomplete="off"
-            onKeyDown={keepEnter}
-          />
-        )}
-      </Field>
+        required={isRequired}
+        autofocus={!approve}
+      />
+      {approve && <PasskeyChoice needed={needsPasskey} />}
+      <p class="fine" id="what-follows" role="status">
+        {isLocked && "Scroll to the end of the command and open each fold. Then you can approve it."}
+        {approve && ` ${whatFollows(command, device)}`}
+      </p>
       <Problem error={error} />
-      <div class="actions">
-        <button type="submit" class={approve ? "primary" : "danger"} disabled={busy}>
-          {approve ? "Approve" : "Reject"}
-        </button>
-        <button type="button" onClick={onClose}>
-          Back
-        </button>
-      </div>
+      <FormButtons
+        verb={approve ? "Approve" : "Reject"}
+        harmful={!approve}
+        busy={busy}
+        locked={isLocked}
+        about="what-follows"
+        onBack={onClose}
+      />
     </form>
   );
+}
+
+/** Returns what happens after the user's approval, as far as this page knows. */
+function whatFollows({ approval }: Command, device: Device | undefined): string {
+  const approvals = approval?.votes?.filter((vote) => vote.decision === "approved").length ?? 0;
+  const missing = (approval?.required ?? 1) - approvals - 1;
+  if (missing > 0) return `After your approval, ${missing} more ${missing > 1 ? "users have" : "user has"} to approve.`;
+  if (!device) return "";
+  return device.presence === "online"
+    ? "The device is online: after your approval, it runs the command at once."
+    : "The device is not online: after your approval, the command waits for it.";
+}
+
+/** Returns what an approval has done, as far as this page knows. */
+function approvedMessage({ approval }: Command): string {
+  return (approval?.required ?? 1) > 1
+    ? "Your approval is recorded."
+    : "Command approved. The device can claim it now.";
 }
 
 /** Shows why a command cannot be shown. */
@@ -147,7 +192,7 @@ function NotPending({ command, onClose }: { command: Command; onClose: () => voi
       <p>
         This command no longer waits for a decision: <Badge of={command.status} />
       </p>
-      {command.approval && <RecordedDecision of={command.approval} />}
+      {command.approval?.decision && <RecordedDecision of={command.approval} />}
       <div class="actions">
         <button type="button" class="primary" onClick={onClose}>
           Close

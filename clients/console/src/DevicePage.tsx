@@ -1,40 +1,24 @@
-import type { Device, Session } from "@fieldgate/client";
-import { useEffect, useState } from "preact/hooks";
+import type { Device, RoomEvent, Session } from "@fieldgate/client";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { CommandTable } from "./CommandTable.js";
+import { useCommands } from "./commandList.js";
 import { Presence } from "./Devices.js";
-import { Dialog, Field, FormButtons, valuesOf } from "./forms.js";
+import { dataOf, deviceAfter, sessionAfter, withEvents } from "./events.js";
+import { CopyButton, Dialog, Field, FormButtons, valuesOf } from "./forms.js";
 import { IdentityConflict } from "./IdentityConflict.js";
 import { Manage } from "./Manage.js";
+import { Missing } from "./NotFound.js";
 import { type ActivationCode, ActivationCodeDialog } from "./Provision.js";
+import { append, merge, type Page } from "./pages.js";
+import { hashOf } from "./route.js";
 import { hasRole } from "./signin/user.js";
-import { devices, gateway, liveStatus, refresh, sessions } from "./state.js";
+import { gateway, listen, refresh, rereads } from "./state.js";
 import { Badge, Loading, Problem, RoleHint, ShowMore, Time, UserText, useAction } from "./ui.js";
 
 /** Shows a device with its state, its sessions and its actions. */
 export function DevicePage({ id }: { id: string }) {
-  const [device, setDevice] = useState<Device>();
-  const [deviceSessions, setDeviceSessions] = useState<Session[]>();
-  const [limit, setLimit] = useState(20);
-  const [hasMore, setHasMore] = useState(false);
-  const [error, setError] = useState<unknown>();
-  // Reads the device and its sessions again when one of the signals below changes: after an
-  // event of a device or session, and after a reconnect.
-  useEffect(() => {
-    const stop = new AbortController();
-    Promise.all([
-      gateway.get("/api/v1/customer/devices/{deviceId}", { params: { path: { deviceId: id } }, signal: stop.signal }),
-      gateway.get("/api/v1/customer/sessions", { params: { query: { deviceId: id, limit } }, signal: stop.signal }),
-    ]).then(
-      ([found, page]) => {
-        setError(undefined);
-        setDevice(found);
-        setDeviceSessions(page.items);
-        setHasMore(page.nextCursor !== undefined);
-      },
-      (thrown: unknown) => stop.signal.aborted || setError(thrown),
-    );
-    return () => stop.abort();
-  }, [id, limit, devices.value, sessions.value, liveStatus.value]);
-  if (!device) return error === undefined ? <Loading what="the device" /> : <Problem error={error} />;
+  const { device, list, error, showMore } = useDevice(id);
+  if (!device) return error ? <Missing what="device" error={error} /> : <Loading what="the device" title="Device" />;
   return (
     <>
       <div class="head">
@@ -42,15 +26,16 @@ export function DevicePage({ id }: { id: string }) {
           <UserText>{device.name}</UserText>
         </h1>
         <Presence of={device} />
+        <CopyButton text={device.id} label="Copy id" />
       </div>
       <Problem error={error} />
       <IdentityConflict of={device} />
       <Facts of={device} />
       <Actions of={device} />
       <h2>Sessions</h2>
-      {deviceSessions?.length === 0 && <p class="empty">This device has had no session yet.</p>}
+      {list?.items.length === 0 && <p class="empty">This device has had no session yet.</p>}
       <ul class="rows">
-        {deviceSessions?.map((session) => (
+        {list?.items.map((session) => (
           <li key={session.id}>
             <a href={`#/sessions/${session.id}`}>
               <UserText>{session.description ?? `${session.type} session`}</UserText>
@@ -62,10 +47,81 @@ export function DevicePage({ id }: { id: string }) {
           </li>
         ))}
       </ul>
-      <ShowMore when={hasMore && limit < 200} onMore={() => setLimit(200)} />
-      {hasMore && limit === 200 && <p class="fine">Older sessions are listed under Sessions.</p>}
+      <ShowMore when={list?.cursor !== undefined} label="Show earlier sessions" onMore={showMore} />
+      <DeviceCommands id={id} />
       <Manage device={device} />
     </>
+  );
+}
+
+/**
+ * Reads a device and its newest sessions. Events change both, and a part is read again only if an event does
+ * not say enough.
+ */
+function useDevice(id: string) {
+  const [device, setDevice] = useState<Device>();
+  const [list, setList] = useState<Page<Session>>();
+  const [error, setError] = useState<unknown>();
+  const shown = useRef<Device>(undefined);
+  shown.current = device;
+  const isAbout = (event: RoomEvent) => dataOf(event).deviceId === id;
+  const read = async (signal?: AbortSignal) => {
+    const params = { path: { deviceId: id } };
+    const options = { params, ...(signal && { signal }) };
+    const [found, events] = await withEvents(() => gateway.get("/api/v1/customer/devices/{deviceId}", options));
+    const after = (one: Device, event: RoomEvent) => deviceAfter(one, event) ?? one;
+    if (!signal?.aborted) setDevice(events.filter(isAbout).reduce(after, found));
+  };
+  const readSessions = async (from?: string, signal?: AbortSignal) => {
+    const query = { deviceId: id, limit: 20, ...(from && { cursor: from }) };
+    const options = { params: { query }, ...(signal && { signal }) };
+    const [found, events] = await withEvents(() => gateway.get("/api/v1/customer/sessions", options));
+    const page = { items: found.items, cursor: found.nextCursor };
+    if (signal?.aborted) return;
+    setList((before) => events.reduce(sessionsAfter, from ? append(before, page, from) : merge(page, before)));
+  };
+  const keepError = (reading: Promise<unknown>, signal?: AbortSignal) =>
+    void reading.then(
+      () => signal?.aborted || setError(undefined),
+      (thrown: unknown) => signal?.aborted || setError(thrown),
+    );
+  useEffect(() => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    keepError(Promise.all([read(signal), readSessions(undefined, signal)]), signal);
+    return () => stop.abort();
+  }, [id, rereads.value]);
+  useEffect(
+    () =>
+      listen((event) => {
+        if (!isAbout(event) || event.type.startsWith("command.")) return;
+        setDevice((before) => before && (deviceAfter(before, event) ?? before));
+        if (shown.current && deviceAfter(shown.current, event) === undefined) keepError(read());
+        setList((before) => before && sessionsAfter(before, event));
+        if (event.type === "session.opened") keepError(readSessions());
+      }),
+    [id],
+  );
+  return { device, list, error, showMore: () => keepError(readSessions(list?.cursor)) };
+}
+
+/** Returns a list of sessions after an event. */
+function sessionsAfter(page: Page<Session>, event: RoomEvent): Page<Session> {
+  const { sessionId } = dataOf(event);
+  return { ...page, items: page.items.map((one) => (one.id === sessionId ? sessionAfter(one, event) : one)) };
+}
+
+/** Shows the commands of a device, newest first. */
+function DeviceCommands({ id }: { id: string }) {
+  const list = useCommands({ deviceId: id });
+  return (
+    <section aria-labelledby="device-commands">
+      <h2 id="device-commands">Commands</h2>
+      <CommandTable of={list} label="Commands of this device" onDevice />
+      <p class="fine">
+        <a href={hashOf(["commands"], { deviceId: id })}>Filter the commands of this device</a>
+      </p>
+    </section>
   );
 }
 
@@ -156,7 +212,14 @@ function OpenSession({ device, onClose }: { device: Device; onClose: () => void 
     location.hash = `#/sessions/${session.id}`;
   });
   return (
-    <Dialog title={`Open a session on ${device.name}`} onClose={onClose}>
+    <Dialog
+      title={
+        <>
+          Open a session on <UserText>{device.name}</UserText>
+        </>
+      }
+      onClose={onClose}
+    >
       <form onSubmit={(event) => void run(valuesOf(event))}>
         <Field label="Description (optional)">
           {(ids) => <input {...ids} name="description" maxLength={500} autofocus autocomplete="off" />}

@@ -1,8 +1,8 @@
 import type { Command, Schemas } from "@fieldgate/client";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { gateway, progressed, readError } from "./state.js";
-import { UserText, Verbatim } from "./ui.js";
-import { segmentsOf } from "./verbatim.js";
+import { OutputView } from "./OutputView.js";
+import { gateway, progressed, setReadError } from "./state.js";
+import { UserText } from "./ui.js";
 
 /** The maximum length of the shown output. The gateway keeps no more. */
 const maxLength = 256 * 1024;
@@ -33,7 +33,14 @@ export function LiveOutput({ command }: { command: Command }) {
         <p class="fine">Some reports of the device did not arrive: {report.missed}. Output may be missing.</p>
       )}
       {report.cut && <p class="fine">Earlier output is no longer kept.</p>}
-      {report.output && <Follow text={report.output} label={`Output of ${command.type} so far`} />}
+      {report.output && (
+        <OutputView
+          text={report.output}
+          label={`Output of ${command.type} so far, command …${command.id.slice(-6)}`}
+          file={`${command.id}.txt`}
+          live
+        />
+      )}
     </div>
   );
 }
@@ -56,11 +63,12 @@ function useReport({ id, sessionId, status, attempt }: Command): Report | undefi
         const found = await gateway.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/output", {
           params,
         });
+        setReadError(id, undefined);
         shown.current = follow(before, found);
         if (mounted) setReport(shown.current);
         if (found.complete) clearInterval(timer);
       } catch (error) {
-        if (mounted) readError.value = error;
+        if (mounted) setReadError(id, error);
       }
       reading = false;
       if (missed) void read();
@@ -83,18 +91,4 @@ function follow(before: Report | undefined, found: Schemas["CommandOutput"]): Re
   const output = (continues ? before.output : "") + found.output;
   const cut = (continues ? before.cut : found.from > 0) || output.length > maxLength;
   return { ...found, output: output.slice(-maxLength), cut };
-}
-
-/** Shows output that grows, at its end. It stops following when the user scrolls back. */
-function Follow({ text, label }: { text: string; label: string }) {
-  const element = useRef<HTMLElement>(null);
-  const following = useRef(true);
-  useEffect(() => {
-    if (element.current && following.current) element.current.scrollTop = element.current.scrollHeight;
-  }, [text]);
-  const onScroll = () => {
-    const { scrollTop, scrollHeight, clientHeight } = element.current as HTMLElement;
-    following.current = scrollTop + clientHeight >= scrollHeight - 8;
-  };
-  return <Verbatim of={segmentsOf(text)} label={label} element={element} onScroll={onScroll} />;
 }

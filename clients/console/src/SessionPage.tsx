@@ -1,37 +1,32 @@
 import type { Command, Session } from "@fieldgate/client";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
+import { isFinal, keyOf, type TimelineEvent } from "./events.js";
 import { ConfirmedButton } from "./forms.js";
+import { Missing } from "./NotFound.js";
+import { Items, MoreOnScroll } from "./nearby.js";
 import { Propose } from "./Propose.js";
 import { mayDecide } from "./signin/stepup.js";
-import { hasRole } from "./signin/user.js";
-import {
-  announcement,
-  deviceName,
-  gateway,
-  inbox,
-  isFinal,
-  refresh,
-  showEarlierCommands,
-  type TimelineEvent,
-  timeline,
-  viewedSession,
-  viewSession,
-} from "./state.js";
-import { Actor, Badge, Loading, RoleHint, ShowMore, Time, UserText } from "./ui.js";
+import { hasRole, user } from "./signin/user.js";
+import { announcement, deviceName, gateway, inbox, readErrors, refresh, viewSession } from "./state.js";
+import { Actor, Badge, Loading, Problem, RoleHint, Time, UserText } from "./ui.js";
+import { VoteButtons } from "./Votes.js";
+import { hasEarlierEvents, showEarlierCommands, showEarlierEvents, timeline, viewedSession } from "./viewed.js";
 
 /** Shows a session with its commands and its timeline. */
 export function SessionPage({ id }: { id: string }) {
-  const [shown, setShown] = useState(100);
   useEffect(() => {
     viewSession(id);
     return () => viewSession(undefined);
   }, [id]);
   const session = viewedSession.value;
-  if (!session) return <Loading what="the session" />;
+  const error = readErrors.value.get("viewedSession");
+  if (!session)
+    return error ? <Missing what="session" error={error} /> : <Loading what="the session" title="Session" />;
   return (
     <>
+      <Problem error={error} />
       <Head session={session} />
       <div class="columns">
         <section aria-labelledby="commands">
@@ -44,15 +39,7 @@ export function SessionPage({ id }: { id: string }) {
         </section>
         <section aria-labelledby="timeline">
           <h2 id="timeline">Timeline</h2>
-          <ol class="timeline" aria-live="polite" aria-relevant="additions">
-            {timeline.value
-              .slice(-shown)
-              .reverse()
-              .map((event) => (
-                <TimelineEntry key={event.id} event={event} />
-              ))}
-          </ol>
-          <ShowMore when={timeline.value.length > shown} onMore={() => setShown(shown + 100)} />
+          <Timeline commands={session.commands ?? []} />
         </section>
       </div>
     </>
@@ -96,25 +83,64 @@ function Head({ session }: { session: Session }) {
   );
 }
 
+/** The commands of the session, newest first. Earlier ones are read when the end of the list comes near. */
 function Commands({ of }: { of: Session }) {
   const all = of.commands ?? [];
   const decidable = new Set(inbox.value?.filter(mayDecide).map((command) => command.id));
+  const count = of.nextCursor === undefined ? all.length : -1;
   return (
     <>
       {all.length === 0 && <p class="empty">This session has no commands.</p>}
       <ul class="cards">
-        {[...all].reverse().map((command) => (
-          <CommandCard key={command.id} command={command} inSession open={command.status === "pending_approval"}>
-            <div class="actions">
-              {decidable.has(command.id) && <DecisionButtons command={command} />}
-              {hasRole("operator") && <Cancel command={command} />}
-              {hasRole("operator") && of.status === "active" && <Retry command={command} />}
-            </div>
-          </CommandCard>
+        {[...all].reverse().map((command, i) => (
+          <OwnCard
+            key={command.id}
+            command={command}
+            position={i + 1}
+            count={count}
+            isOpen={of.status === "active"}
+            mayDecide={decidable.has(command.id)}
+          />
         ))}
       </ul>
-      <ShowMore when={of.nextCursor !== undefined} label="Show earlier commands" onMore={showEarlierCommands} />
+      <MoreOnScroll
+        when={of.nextCursor !== undefined}
+        count={all.length}
+        label="Show earlier commands"
+        onMore={() => void showEarlierCommands()}
+      />
     </>
+  );
+}
+
+interface OwnCardProps {
+  command: Command;
+  position: number;
+  count: number;
+  isOpen: boolean;
+  mayDecide: boolean;
+}
+
+/** The card of a command. An event about another command does not draw it again. */
+function OwnCard({ command, position, count, isOpen, mayDecide }: OwnCardProps) {
+  return useMemo(
+    () => (
+      <CommandCard
+        command={command}
+        inSession
+        open={command.status === "pending_approval"}
+        position={position}
+        count={count}
+      >
+        <div class="actions">
+          {mayDecide && <DecisionButtons command={command} />}
+          <VoteButtons command={command} />
+          {hasRole("operator") && <Cancel command={command} />}
+          {hasRole("operator") && isOpen && <Retry command={command} />}
+        </div>
+      </CommandCard>
+    ),
+    [command, position, count, isOpen, mayDecide, user.value],
   );
 }
 
@@ -169,12 +195,31 @@ function requestOf({ sessionId, id }: Command, reason: string | undefined) {
   return { params: { path: { sessionId, commandId: id } }, body: { reason } };
 }
 
-function TimelineEntry({ event }: { event: TimelineEvent }) {
+/** The events of the session, newest first. Earlier ones are read when the end of the list comes near. */
+function Timeline({ commands }: { commands: Command[] }) {
+  const types = new Map(commands.map(({ id, type }) => [id, type]));
+  const events = [...timeline.value].reverse();
+  const hasEarlier = hasEarlierEvents.value;
+  return (
+    <>
+      <Items of={events} class="timeline" keyOf={keyOf} count={hasEarlier ? -1 : events.length}>
+        {(event) => <TimelineEntry event={event} type={types.get(event.commandId ?? "")} />}
+      </Items>
+      <MoreOnScroll
+        when={hasEarlier}
+        count={events.length}
+        label="Show earlier events"
+        onMore={() => void showEarlierEvents()}
+      />
+    </>
+  );
+}
+
+function TimelineEntry({ event, type }: { event: TimelineEvent; type: string | undefined }) {
   const { data, actor, actorDetails } = event;
   const reason = typeof data?.reason === "string" ? data.reason : undefined;
-  const type = viewedSession.value?.commands?.find((command) => command.id === event.commandId)?.type;
   return (
-    <li>
+    <>
       <p>
         <strong>{titleOf(event.type)}</strong> {type && <code>{type}</code>}
       </p>
@@ -192,7 +237,7 @@ function TimelineEntry({ event }: { event: TimelineEvent }) {
           request <code>{event.requestId}</code>
         </p>
       )}
-    </li>
+    </>
   );
 }
 

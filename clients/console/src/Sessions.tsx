@@ -1,6 +1,8 @@
+import { Items, MoreOnScroll } from "./nearby.js";
 import { deviceName, hasMore, sessions, showMore } from "./state.js";
-import { Badge, Loading, ShowMore, Time, UserText } from "./ui.js";
+import { Badge, Loading, Time, UserText } from "./ui.js";
 
+/** The sessions of the tenant, newest first. */
 export function Sessions() {
   const all = sessions.value;
   return (
@@ -12,9 +14,14 @@ export function Sessions() {
           There are no sessions yet. Open one on <a href="#/devices">a device</a>.
         </p>
       )}
-      <ul class="rows">
-        {all?.map((session) => (
-          <li key={session.id}>
+      <Items
+        of={all ?? []}
+        class="rows"
+        keyOf={({ id }) => id}
+        count={hasMore.sessions.value ? -1 : (all?.length ?? 0)}
+      >
+        {(session) => (
+          <>
             <a href={`#/sessions/${session.id}`}>
               <UserText>{session.description ?? `${session.type} on ${deviceName(session.deviceId)}`}</UserText>
             </a>
@@ -22,10 +29,10 @@ export function Sessions() {
             <span class="fine">
               <UserText>{deviceName(session.deviceId)}</UserText>, <Time at={session.createdAt} />
             </span>
-          </li>
-        ))}
-      </ul>
-      <ShowMore when={hasMore.sessions.value} onMore={() => showMore("sessions")} />
+          </>
+        )}
+      </Items>
+      <MoreOnScroll when={hasMore.sessions.value} count={all?.length ?? 0} onMore={() => void showMore("sessions")} />
     </>
   );
 }

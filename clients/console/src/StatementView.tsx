@@ -1,17 +1,32 @@
-import type { Command } from "@fieldgate/client";
+import type { Command, Device } from "@fieldgate/client";
 import type { ComponentChildren } from "preact";
-import { deviceName } from "./state.js";
+import { wayOf } from "./PolicyHint.js";
+import { deviceName, sessions } from "./state.js";
 import type { Shown, Statement } from "./statement.js";
-import { Actor, Fact, Json, Marked, UserText } from "./ui.js";
+import { Ago, Until } from "./time.js";
+import { Actor, Badge, Fact, Json, Marked, UserText } from "./ui.js";
 import { keepsNumbers } from "./verbatim.js";
 
-/** Shows everything that the digest of a command covers, in words. */
-export function StatementView({ command, shown }: { command: Command; shown: Shown }) {
+/**
+ * Shows everything that the digest of a command covers, in words, and what the approver needs to know
+ * beside it: the time for the decision, and the device as it is now.
+ */
+export function StatementView(props: { command: Command; shown: Shown; device: Device | undefined }) {
+  const { command, shown, device } = props;
   const { statement, rest } = shown;
   return (
     <>
       {statement ? <Stated command={command} of={statement} /> : <Unstated command={command} />}
+      <dl class="facts">
+        {command.approveBy && (
+          <Fact name="Decide by">
+            <Until at={command.approveBy} />
+          </Fact>
+        )}
+        {device && <DeviceNow of={device} />}
+      </dl>
       <Json value={statement ? statement.parameters : command.parameters} label="Parameters" folded />
+      {statement && <Ids of={statement} />}
       {Object.keys(rest).length > 0 && <Json value={rest} label="Further members of the statement" folded />}
       {!keepsNumbers && <p class="fine">This browser may display numbers of more than 15 digits incorrectly.</p>}
       <p class="fine">
@@ -58,7 +73,8 @@ function Stated({ command, of }: { command: Command; of: Statement }) {
       <Limits maxAttempts={of.maxAttempts} deliverBy={of.deliverBy} priority={of.priority} />
       <Fact name="Proposed by">
         <Actor id={proposer.id} details={command.proposedByActor} /> <Id>{proposer.id}</Id>
-        {proposer.kind === "person" ? "" : `, through a ${proposer.kind}`}
+        {proposer.kind === "person" ? ", a person" : `, through a ${proposer.kind}`}
+        {proposer.role && ` with the role ${proposer.role}`}
       </Fact>
       {of.reason && (
         <Fact name="Reason">
@@ -74,21 +90,71 @@ function Stated({ command, of }: { command: Command; of: Statement }) {
         {policy.effect}
         {policy.rule && (
           <>
-            , by the rule <code>{policy.rule}</code>
+            , by the rule <Marked>{policy.rule}</Marked>
           </>
-        )}{" "}
-        <span class="fine">version {policy.version}</span>
+        )}
+        {requirements(policy).map((text) => `, ${text}`)}{" "}
+        <span class="fine">version {policy.version} of the policy</span>
       </Fact>
+    </dl>
+  );
+}
+
+/** Shows the ids that place the command in the installation. */
+function Ids({ of }: { of: Statement }) {
+  return (
+    <dl class="facts">
       <Fact name="Command">
         <Id>{of.command}</Id>
       </Fact>
       <Fact name="Session">
-        <Id>{of.session}</Id>
+        <SessionName id={of.session} /> <Id>{of.session}</Id>
       </Fact>
       <Fact name="Tenant">
         <Id>{of.tenant}</Id>
       </Fact>
     </dl>
+  );
+}
+
+/** Returns what the policy requires of an approval, in words. */
+function requirements(policy: Statement["policy"]): string[] {
+  const found = [
+    policy.approvals && `${policy.approvals} approvals`,
+    policy.roles && `by ${policy.roles.join(" or ")}`,
+    policy.assurance && wayOf(policy.assurance).trim(),
+    policy.signInAge && `with a sign-in not older than ${policy.signInAge}`,
+    policy.within && `within ${policy.within}`,
+    policy.reason && "with a reason",
+    policy.breakGlass && "by one admin alone in an emergency",
+  ];
+  return found.filter((text): text is string => typeof text === "string");
+}
+
+/** Shows the description of a session, if the page knows it. */
+function SessionName({ id }: { id: string }) {
+  const description = sessions.value?.find((session) => session.id === id)?.description;
+  return description ? <UserText>{description}</UserText> : null;
+}
+
+/** Shows what the page knows of the device beside the statement. It may have changed since the proposal. */
+function DeviceNow({ of }: { of: Device }) {
+  return (
+    <Fact name="Device now">
+      <Badge of={of.status === "active" ? of.presence : of.status} />
+      {of.lastSeen && (
+        <>
+          {" "}
+          last seen <Ago at={of.lastSeen} />
+        </>
+      )}
+      {of.location && (
+        <>
+          , <UserText>{of.location}</UserText>
+        </>
+      )}
+      {of.identityConflict && ", two machines use its identity"}
+    </Fact>
   );
 }
 
@@ -120,17 +186,7 @@ function Limits(props: { maxAttempts: number; deliverBy: string; priority: numbe
     <>
       <Fact name="May run">{props.maxAttempts === 1 ? "once" : `up to ${props.maxAttempts} times`}</Fact>
       <Fact name="May be claimed until">
-        <time dateTime={props.deliverBy} title={props.deliverBy}>
-          {new Date(props.deliverBy).toLocaleString(undefined, {
-            weekday: "long",
-            day: "numeric",
-            month: "long",
-            year: "numeric",
-            hour: "2-digit",
-            minute: "2-digit",
-            timeZoneName: "short",
-          })}
-        </time>
+        <Until at={props.deliverBy} />
       </Fact>
       <Fact name="Priority">{props.priority} of 9</Fact>
     </>

@@ -1,5 +1,5 @@
 // Dialogs, forms and their fields.
-import type { ComponentChildren, JSX, RefObject } from "preact";
+import type { ComponentChildren, JSX, RefObject, TargetedKeyboardEvent } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem, useAction } from "./ui.js";
 
@@ -12,11 +12,12 @@ export function Dialog(props: DialogProps) {
   const title = useId();
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
+    const card = before?.closest(".card"); // it stays when an event removes the button
     element.current?.showModal();
     element.current?.scrollTo(0, 0); // focusing the first field may have scrolled the text above it out of view
     return () => {
-      const target = before?.isConnected ? before : document.getElementById("main");
-      target?.focus({ preventScroll: true });
+      if (before?.isConnected) before.focus({ preventScroll: true });
+      else focusHeading(card?.isConnected ? card : null);
     };
   }, []);
   return (
@@ -33,7 +34,7 @@ export function Dialog(props: DialogProps) {
 }
 
 interface DialogProps {
-  title: string;
+  title: ComponentChildren;
   onClose: () => void;
   children: ComponentChildren;
   wide?: boolean;
@@ -41,17 +42,58 @@ interface DialogProps {
   required?: boolean;
 }
 
-/** The buttons at the end of a form in a dialog. */
-export function FormButtons(props: { verb: string; busy: boolean; harmful?: boolean; onBack: () => void }) {
+/** The buttons at the end of a form in a dialog. `backFirst` gives the focus to the harmless one. */
+export function FormButtons(props: FormButtonsProps) {
   return (
     <div class="actions">
-      <button type="submit" class={props.harmful ? "danger" : "primary"} disabled={props.busy}>
+      <button
+        type="submit"
+        class={props.harmful ? "danger" : "primary"}
+        disabled={props.busy || props.locked}
+        aria-describedby={props.about}
+      >
         {props.verb}
       </button>
-      <button type="button" onClick={props.onBack}>
+      <button type="button" onClick={props.onBack} autofocus={props.backFirst}>
         Back
       </button>
     </div>
+  );
+}
+
+interface FormButtonsProps {
+  verb: string;
+  busy: boolean;
+  harmful?: boolean;
+  backFirst?: boolean | undefined;
+  /** Whether the action is not available yet. `about` is the id of the text that says why. */
+  locked?: boolean;
+  about?: string;
+  onBack: () => void;
+}
+
+/**
+ * Asks for a reason. Enter in the empty field does not submit: the same key may have opened the dialog, and
+ * pressed twice it must not act before the dialog was read.
+ */
+export function ReasonField(props: { label: string; hint?: string; required?: boolean; autofocus?: boolean }) {
+  const keepEnter = (event: TargetedKeyboardEvent<HTMLInputElement>) => {
+    if (event.key === "Enter" && event.currentTarget.value.trim() === "") event.preventDefault();
+  };
+  return (
+    <Field label={props.label} {...(props.hint && { hint: props.hint })}>
+      {(ids) => (
+        <input
+          {...ids}
+          name="reason"
+          maxLength={500}
+          required={props.required}
+          autofocus={props.autofocus}
+          autocomplete="off"
+          onKeyDown={keepEnter}
+        />
+      )}
+    </Field>
   );
 }
 
@@ -66,13 +108,15 @@ export function ConfirmDialog(props: ConfirmProps) {
     <Dialog title={title} onClose={onClose}>
       <p>{effect}</p>
       <form onSubmit={(event) => void run(valuesOf(event).reason)}>
-        {!props.noReason && (
-          <Field label="Reason (optional)">
-            {(ids) => <input {...ids} name="reason" maxLength={500} autofocus autocomplete="off" />}
-          </Field>
-        )}
+        {!props.noReason && <ReasonField label="Reason (optional)" autofocus />}
         <Problem error={error} />
-        <FormButtons verb={verb} harmful={!props.harmless} busy={busy} onBack={onClose} />
+        <FormButtons
+          verb={verb}
+          harmful={!props.harmless}
+          busy={busy}
+          backFirst={props.noReason === true}
+          onBack={onClose}
+        />
       </form>
     </Dialog>
   );
@@ -89,8 +133,16 @@ export interface ConfirmProps {
   noReason?: boolean;
 }
 
+/** Moves the focus to the heading of the card that `near` is in, or else to that of the page. */
+export function focusHeading(near?: Element | null): void {
+  const card = near?.closest(".card");
+  const heading = card?.querySelector<HTMLElement>("h3") ?? document.querySelector<HTMLElement>("main h1");
+  if (heading) heading.tabIndex = -1;
+  (heading ?? document.getElementById("main"))?.focus({ preventScroll: true });
+}
+
 /**
- * Moves the focus to the main content when a focused element is removed from the page.
+ * Moves the focus to the nearest heading when a focused element is removed from the page.
  * Otherwise the browser would move the focus to the start of the page, which is tedious with a
  * keyboard.
  */
@@ -98,7 +150,7 @@ export function useFocusFallback(of: RefObject<HTMLElement | null>): void {
   useLayoutEffect(() => {
     const element = of.current;
     return () => {
-      if (element?.contains(document.activeElement)) document.getElementById("main")?.focus({ preventScroll: true });
+      if (element?.contains(document.activeElement)) focusHeading(element.parentElement);
     };
   }, []);
 }
@@ -154,21 +206,33 @@ export function valuesOf(event: Event): Record<string, string> {
 
 /** Shows a text, such as a command line, and a button that copies the text. */
 export function Copyable({ text, label }: { text: string; label: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-  };
   return (
     <div class="copyable">
       <section aria-label={label}>
         <code>{text}</code>
       </section>
-      {navigator.clipboard && (
-        <button type="button" onClick={() => void copy().catch(() => {})}>
-          {copied ? "Copied" : "Copy"}
-        </button>
-      )}
+      <CopyButton text={text} />
     </div>
+  );
+}
+
+/** A button that copies a text. If several on a page have the same label, `of` tells them apart. */
+export function CopyButton({ text, label = "Copy", of }: { text: string; label?: string; of?: string }) {
+  const [copied, setCopied] = useState(false);
+  if (!navigator.clipboard) return null; // the page was not loaded over HTTPS
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+  };
+  const shown = copied ? "Copied" : label;
+  return (
+    <button
+      type="button"
+      class={label === "Copy" ? "" : "small"}
+      aria-label={of && `${shown} of ${of}`}
+      onClick={() => void copy().catch(() => {})}
+    >
+      {shown}
+    </button>
   );
 }

@@ -1,40 +1,39 @@
 // The state of the page: lists and details of the tenant, read over HTTP. An event from the
-// socket only triggers another read of the affected parts.
+// socket patches what the page has, or triggers another read of the affected parts.
 import {
   type Command,
   connect,
-  type Device,
   list,
   type RoomEvent,
   rooms,
-  type Schemas,
-  type Session,
   type Socket,
   type SocketState,
   type Subscription,
 } from "@fieldgate/client";
 import { computed, signal } from "@preact/signals";
+import { collect, commandAfter, dataOf, deviceAfter, isFinal, saysTooLittle, withEvents } from "./events.js";
 import { gateway } from "./gateway.js";
+import { deviceList, sessionList } from "./lists.js";
 import { user } from "./signin/user.js";
-
-export type TimelineEvent = Schemas["Event"];
+import * as viewed from "./viewed.js";
 
 /** How the page is updated: over the socket, or by polling. */
 export type LiveStatus = "connecting" | "live" | "lost" | "ended" | "polling";
 
-export const devices = signal<Device[] | undefined>();
-export const sessions = signal<Session[] | undefined>();
+export const devices = deviceList.items;
+export const sessions = sessionList.items;
 export const inbox = signal<Command[] | undefined>();
 /** The commands that left the inbox while the page was open, newest first. */
 export const resolved = signal<Command[]>([]);
-/** The session of the current view, with its commands. */
-export const viewedSession = signal<Session | undefined>();
-export const timeline = signal<TimelineEvent[]>([]);
 export const liveStatus = signal<LiveStatus>("connecting");
-/** The error of the last read. It is `undefined` after a read that succeeded. */
-export const readError = signal<unknown>();
-/** The latest event in words, for screen readers. */
+/** The errors of the last reads, by what was read. A read that succeeds removes its own only. */
+export const readErrors = signal<ReadonlyMap<string, unknown>>(new Map());
+/** What the last action of the user has done, in words. */
 export const announcement = signal("");
+/** The latest event in words, for screen readers. */
+export const news = signal("");
+/** How often all parts were read again, for a page without a socket and after missed events. */
+export const rereads = signal(0);
 
 /** The number of the newest report of each command that has reported progress, in the viewed session. */
 export const progressed = signal(new Map<string, number>());
@@ -47,22 +46,21 @@ const otherNames = signal(new Map<string, string>());
 export const deviceName = (deviceId: string): string =>
   listedNames.value.get(deviceId) ?? otherNames.value.get(deviceId) ?? deviceId;
 
-/** The number of items that a list shows at first. "Show more" adds the same number. */
-const pageSizes = { devices: 200, sessions: 100, inbox: 100 };
-type List = keyof typeof pageSizes;
-/** The current maximum number of items of each list. */
-const limits = { ...pageSizes };
+/** The number of commands that the inbox shows at first. "Show more" adds the same number. */
+const inboxPage = 100;
+/** The current maximum number of commands of the inbox. */
+let inboxLimit = inboxPage;
 /** Whether a list has more items than were read. */
-export const hasMore = { devices: signal(false), sessions: signal(false), inbox: signal(false) };
+export const hasMore = { devices: deviceList.hasMore, sessions: sessionList.hasMore, inbox: signal(false) };
+/** Whether all devices are being loaded. */
+export const isLoadingAll = signal(false);
 const pollMs = 5_000;
 
+export { timeline, viewedSession } from "./viewed.js";
 export { gateway };
 
 let socket: Socket | undefined;
 let poll: ReturnType<typeof setInterval> | undefined;
-let viewedId: string | undefined;
-/** How many commands of the viewed session are shown at least, if it has so many. */
-let wantedCommands = 0;
 /** The subscription to the viewed session. Its room has the progress of commands. */
 let viewedRoom: Subscription | undefined;
 /** How often the state was cleared. A read stores nothing if it was cleared since the read started. */
@@ -94,15 +92,16 @@ export function stopUpdates(): void {
   socket = undefined;
   clearings++;
   due.clear();
-  devices.value = sessions.value = inbox.value = viewedSession.value = undefined;
+  deviceList.clear();
+  sessionList.clear();
+  inbox.value = undefined;
   resolved.value = [];
-  timeline.value = [];
   otherNames.value = new Map();
-  Object.assign(limits, pageSizes);
-  readError.value = undefined;
-  announcement.value = "";
+  inboxLimit = inboxPage;
+  readErrors.value = new Map();
+  announcement.value = news.value = "";
   liveStatus.value = "connecting";
-  viewedId = undefined;
+  viewed.startViewing(undefined);
   followViewed();
 }
 
@@ -119,48 +118,126 @@ export function reconnect(): void {
   startUpdates(true);
 }
 
+const listeners = new Set<(event: RoomEvent) => void>();
+
+/** Calls a function for each event of the tenant. It returns a function that ends this. */
+export function listen(listener: (event: RoomEvent) => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Patches what the page has with an event. It reads only what the event does not contain. */
 function onEvent(event: RoomEvent): void {
-  const data = event.data as { deviceId?: string; sessionId?: string; commandId?: string };
-  const name = deviceName(data.deviceId ?? "");
-  if (event.type.startsWith("device.")) refresh("devices");
-  if (event.type.startsWith("session.")) refresh("sessions", "inbox");
-  if (event.type.startsWith("command.")) refresh("inbox");
-  if (event.type === "command.proposed") announcement.value = `A command was proposed for ${name}.`;
-  if (event.type === "command.succeeded") announcement.value = `A command succeeded on ${name}.`;
-  if (event.type === "command.failed") announcement.value = `A command failed on ${name}.`;
-  if (event.type === "command.timed_out") announcement.value = `A command timed out on ${name}.`;
-  if (event.type === "device.identity_conflict") announcement.value = `Two machines use the identity of ${name}.`;
-  if (data.commandId && resolved.value.some((command) => command.id === data.commandId)) refresh("resolved");
-  if (data.sessionId === viewedId) refresh("viewedSession");
+  collect(event);
+  if (event.type.startsWith("device.")) onDeviceEvent(event);
+  if (event.type.startsWith("session.") && !sessionList.patch(event) && event.type === "session.opened")
+    readAgain("sessions");
+  onInboxEvent(event);
+  news.value = newsOf(event) ?? news.value;
+  viewed.patchViewed(event);
+  for (const listener of listeners) listener(event);
+}
+
+/** Patches the list of devices. It reads a device that is new, or of which the event does not say enough. */
+function onDeviceEvent(event: RoomEvent): void {
+  const device = deviceList.find(dataOf(event).deviceId);
+  if (!device && event.type === "device.registered") readAgain("devices");
+  if (device && deviceAfter(device, event) === undefined) void readDevice(device.id);
+  deviceList.patch(event);
+}
+
+async function readDevice(deviceId: string): Promise<void> {
+  const params = { path: { deviceId } };
+  const read = () => gateway.get("/api/v1/customer/devices/{deviceId}", { params });
+  const [found, events] = await withEvents(read).catch(() => [undefined, []] as const);
+  if (!found) return; // its page shows the error
+  deviceList.replace(found);
+  for (const event of events) deviceList.patch(event);
+}
+
+/** Moves a command that no longer waits out of the inbox. It reads the inbox if the event may change it otherwise. */
+function onInboxEvent(event: RoomEvent): void {
+  const { commandId } = dataOf(event);
+  const waiting = inbox.value?.find((command) => command.id === commandId);
+  const after = waiting && commandAfter(waiting, event);
+  if (after && after.status !== "pending_approval") {
+    inbox.value = inbox.value?.filter((command) => command !== waiting);
+    addResolved([after]);
+    if (hasMore.inbox.value) readAgain("inbox");
+  } else {
+    if (concernsInbox(event)) readAgain("inbox");
+    if (!resolved.value.some((command) => command.id === commandId)) return;
+    resolved.value = resolved.value.map((one) => commandAfter(one, event));
+    if (saysTooLittle(event)) readAgain("resolved");
+  }
+}
+
+/** Adds commands to those that have left the inbox. */
+function addResolved(left: Command[]): void {
+  const others = resolved.value.filter((command) => !left.some(({ id }) => id === command.id));
+  resolved.value = [...left, ...others].slice(0, 20);
+}
+
+/** Reports whether an event may change the inbox: it is about a command that waits, or that waits there. */
+function concernsInbox(event: RoomEvent): boolean {
+  const { commandId, sessionId, status } = dataOf(event);
+  if (!inbox.value) return true;
+  if (commandId) return status === "pending_approval" || inbox.value.some((command) => command.id === commandId);
+  return event.type.startsWith("session.") && inbox.value.some((command) => command.sessionId === sessionId);
+}
+
+/** Returns an event in words, if it is worth a message. */
+function newsOf(event: RoomEvent): string | undefined {
+  const name = deviceName(dataOf(event).deviceId ?? "");
+  const texts: Partial<Record<RoomEvent["type"], string>> = {
+    "command.proposed": `A command was proposed for ${name}.`,
+    "command.approved": `A command was approved for ${name}.`,
+    "command.rejected": `A command was rejected for ${name}.`,
+    "command.succeeded": `A command succeeded on ${name}.`,
+    "command.failed": `A command failed on ${name}.`,
+    "command.timed_out": `A command timed out on ${name}.`,
+    "device.identity_conflict": `Two machines use the identity of ${name}.`,
+  };
+  return texts[event.type];
 }
 
 type Part = "devices" | "sessions" | "inbox" | "resolved" | "viewedSession";
 const allParts: Part[] = ["devices", "sessions", "inbox", "resolved", "viewedSession"];
 /** The functions that read a part. Each returns a function that stores what was read. */
 const readers: Record<Part, () => Promise<() => void>> = {
-  devices: readDevices,
+  devices: () => deviceList.read(),
   sessions: readSessions,
   inbox: readInbox,
   resolved: readResolved,
-  viewedSession: readViewedSession,
+  viewedSession: viewed.readViewedSession,
 };
+/** The parts that events keep current while the page is live. */
+const followed = new Set<Part>(["sessions", "viewedSession"]);
 const due = new Set<Part>();
 const running = new Set<Part>();
+
+/** Reads parts of the state after an action of the user, except those that its events change in any case. */
+export function refresh(...parts: Part[]): void {
+  readAgain(...parts.filter((part) => liveStatus.value !== "live" || !followed.has(part)));
+}
 
 /**
  * Reads the given parts of the state. If a part is already being read, it is read once more
  * afterwards.
  */
-export function refresh(...parts: Part[]): void {
+function readAgain(...parts: Part[]): void {
   for (const part of parts) {
     due.add(part);
     if (!running.has(part)) void run(part);
   }
 }
 
-/** Reads all parts of the state. */
+/** Reads all parts of the state, because events may be missing. */
 export function refreshAll(): void {
-  refresh(...allParts);
+  rereads.value++;
+  deviceList.expire();
+  sessionList.expire();
+  readAgain(...allParts);
 }
 
 /**
@@ -168,7 +245,8 @@ export function refreshAll(): void {
  * arrive together. The wait is longer for an extended list, because its reads cost more.
  */
 function debounceMs(part: Part): number {
-  return part in limits && limits[part as List] > pageSizes[part as List] ? 1_000 : 40;
+  if (part === "inbox" && inboxLimit > inboxPage) return 1_000;
+  return part === "devices" || (part === "sessions" && sessions.value) ? 400 : 40; // a site brings many events within a second
 }
 
 async function run(part: Part): Promise<void> {
@@ -189,45 +267,55 @@ async function read(part: Part): Promise<void> {
   });
   if (clearings !== startedAt || !user.value) return;
   store?.();
-  readError.value = error;
+  setReadError(part, error);
 }
 
-/** Reads the items of a list up to its limit, and reports whether the list has more. */
-async function readList<T>(name: List, items: AsyncGenerator<T>): Promise<{ found: T[]; rest: boolean }> {
-  const found: T[] = [];
-  let rest = false;
-  for await (const item of items) {
-    rest = found.length === limits[name];
-    if (rest) break;
-    found.push(item);
-  }
-  return { found, rest };
+/** Keeps the error of a read, by what was read. `undefined` means that it succeeded. */
+export function setReadError(of: string, error: unknown): void {
+  if (error === undefined && !readErrors.value.has(of)) return;
+  const errors = new Map(readErrors.value);
+  errors.delete(of);
+  if (error !== undefined) errors.set(of, error);
+  readErrors.value = errors;
 }
-
-const query = (limit: number) => ({ params: { query: { limit } } });
 
 /** Extends a list by one page. */
-export function showMore(name: List): void {
-  limits[name] += pageSizes[name];
-  refresh(name);
+export async function showMore(name: "devices" | "sessions" | "inbox"): Promise<void> {
+  if (name === "inbox") {
+    inboxLimit += inboxPage;
+    readAgain("inbox");
+    return;
+  }
+  await attempt(name, (name === "devices" ? deviceList : sessionList).readMore());
+  if (sessions.value) requestNames(sessions.value);
 }
 
-async function readDevices(): Promise<() => void> {
-  const items = list(gateway, "/api/v1/customer/devices", query(pageSizes.devices));
-  const { found, rest } = await readList("devices", items);
-  return () => {
-    hasMore.devices.value = rest;
-    devices.value = found;
-  };
+/** Loads the devices that are not loaded yet, until the view that needs them has gone. */
+export async function loadAllDevices(signal: AbortSignal): Promise<void> {
+  isLoadingAll.value = true;
+  let before = -1;
+  while (hasMore.devices.value && !signal.aborted && devices.value && devices.value.length > before) {
+    before = devices.value.length;
+    await showMore("devices");
+  }
+  isLoadingAll.value = false;
+}
+
+/** Waits for a read, and keeps its error by what was read. */
+export async function attempt(of: string, reading: Promise<void>): Promise<void> {
+  const startedAt = clearings;
+  let error: unknown;
+  await reading.catch((thrown: unknown) => {
+    error = thrown;
+  });
+  if (clearings === startedAt) setReadError(of, error);
 }
 
 async function readSessions(): Promise<() => void> {
-  const items = list(gateway, "/api/v1/customer/sessions", query(pageSizes.sessions));
-  const { found, rest } = await readList("sessions", items);
+  const store = await sessionList.read();
   return () => {
-    hasMore.sessions.value = rest;
-    sessions.value = found;
-    requestNames(found);
+    store();
+    requestNames(sessions.value ?? []);
   };
 }
 
@@ -249,11 +337,23 @@ function requestNames(items: { deviceId: string }[]): void {
 }
 
 async function readInbox(): Promise<() => void> {
-  const items = list(gateway, "/api/v1/customer/approvals", query(pageSizes.inbox));
-  const { found, rest } = await readList("inbox", items);
+  const params = { query: { limit: inboxPage } };
+  const read = async () => {
+    const items: Command[] = [];
+    for await (const item of list(gateway, "/api/v1/customer/approvals", { params })) {
+      items.push(item);
+      if (items.length > inboxLimit) break;
+    }
+    return items;
+  };
+  const [items, events] = await withEvents(read);
   return () => {
-    hasMore.inbox.value = rest;
+    hasMore.inbox.value = items.length > inboxLimit;
+    const isWaiting = (command: Command) => events.reduce(commandAfter, command).status === "pending_approval";
+    const found = items.slice(0, inboxLimit).filter(isWaiting);
     storeInbox(found);
+    const changed = new Set(events.map((event) => dataOf(event).commandId));
+    if (found.some(({ id }) => changed.has(id))) readAgain("inbox");
   };
 }
 
@@ -264,11 +364,8 @@ function storeInbox(waiting: Command[]): void {
   const left = (inbox.value ?? []).filter((command) => !ids.has(command.id));
   inbox.value = waiting;
   if (left.length === 0) return;
-  resolved.value = [
-    ...left.filter((command) => !resolved.value.some((other) => other.id === command.id)),
-    ...resolved.value,
-  ].slice(0, 20);
-  refresh("resolved");
+  addResolved(left.filter((command) => !resolved.value.some((other) => other.id === command.id)));
+  readAgain("resolved"); // their events were missed
 }
 
 async function readResolved(): Promise<() => void> {
@@ -287,20 +384,13 @@ function readCommand({ sessionId, id }: Command): Promise<Command> {
   return gateway.get("/api/v1/customer/sessions/{sessionId}/commands/{commandId}", { params: { path } });
 }
 
-/** Reports whether the status of a command cannot change any more. */
-export function isFinal(command: Command): boolean {
-  return ["succeeded", "failed", "rejected", "cancelled", "expired"].includes(command.status);
-}
-
 /** Sets the session of the current view. `undefined` means that the view has no session. */
 export function viewSession(sessionId: string | undefined): void {
-  if (viewedId === sessionId) return;
-  viewedId = sessionId;
-  wantedCommands = 0;
-  viewedSession.value = undefined;
-  timeline.value = [];
+  if (viewed.viewedId === sessionId) return;
+  viewed.startViewing(sessionId);
+  setReadError("viewedSession", undefined);
   followViewed();
-  if (sessionId) refresh("viewedSession");
+  if (sessionId) readAgain("viewedSession");
 }
 
 /** Subscribes to the room of the viewed session, for the progress of its commands. */
@@ -308,52 +398,11 @@ function followViewed(): void {
   viewedRoom?.unsubscribe();
   viewedRoom = undefined;
   progressed.value = new Map();
-  if (!socket || !viewedId) return;
-  viewedRoom = socket.subscribe(rooms.session(viewedId), (message) => {
+  if (!socket || !viewed.viewedId) return;
+  viewedRoom = socket.subscribe(rooms.session(viewed.viewedId), (message) => {
     if (message.kind !== "event" || message.event.type !== "command.progress") return;
     const { commandId, seq } = message.event.data;
     progressed.value = new Map(progressed.value).set(commandId, seq);
   });
   viewedRoom.started.catch(() => {}); // the reads at an interval remain
-}
-
-async function readViewedSession(): Promise<() => void> {
-  const sessionId = viewedId;
-  if (!sessionId) return () => {};
-  const path = { sessionId };
-  const session = await gateway.get("/api/v1/customer/sessions/{sessionId}", { params: { path } });
-  await readEarlierCommands(session);
-  const last = timeline.value.at(-1);
-  const query = { limit: 200, since: last?.time };
-  const newer: TimelineEvent[] = [];
-  for await (const event of list(gateway, "/api/v1/customer/sessions/{sessionId}/events", { params: { path, query } }))
-    newer.push(event);
-  return () => {
-    if (viewedId === sessionId) storeViewedSession(session, newer);
-  };
-}
-
-/** Shows more of the earlier commands of the viewed session. */
-export function showEarlierCommands(): void {
-  wantedCommands = (viewedSession.value?.commands?.length ?? 0) + 200;
-  refresh("viewedSession");
-}
-
-/** Adds earlier commands to a session that was read, until it has as many as are shown. */
-async function readEarlierCommands(session: Session): Promise<void> {
-  const path = { sessionId: session.id };
-  const commands = session.commands ?? [];
-  while (session.nextCursor && commands.length < wantedCommands) {
-    const query = { limit: 200, cursor: session.nextCursor };
-    const page = await gateway.get("/api/v1/customer/sessions/{sessionId}/commands", { params: { path, query } });
-    commands.unshift(...page.items.reverse());
-    session.nextCursor = page.nextCursor;
-  }
-}
-
-function storeViewedSession(session: Session, newer: TimelineEvent[]): void {
-  const known = new Set(timeline.value.map((event) => event.id));
-  viewedSession.value = session;
-  requestNames([session]);
-  timeline.value = [...timeline.value, ...newer.filter((event) => !known.has(event.id))];
 }

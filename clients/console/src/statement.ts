@@ -1,6 +1,7 @@
 // Reads the statement of a command: the bytes that a decision is about. The approver sees what is in them,
 // and not the copies beside them.
 import type { Command } from "@fieldgate/client";
+import { decode } from "./base64url.js";
 import { parseExact } from "./verbatim.js";
 
 /** The members of a statement that this page knows. `rest` has all others. */
@@ -10,9 +11,20 @@ export interface Statement {
   device: { id: string; name?: string; externalId?: string; serialNumber?: string; tags?: Record<string, string> };
   maxAttempts: number;
   parameters: unknown;
-  policy: { effect: string; rule?: string; version: string };
+  policy: {
+    effect: string;
+    rule?: string;
+    version: string;
+    approvals?: number;
+    roles?: string[];
+    assurance?: string;
+    signInAge?: string;
+    within?: string;
+    reason?: boolean;
+    breakGlass?: boolean;
+  };
   priority: number;
-  proposer: { id: string; kind: string };
+  proposer: { id: string; kind: string; role?: string };
   reason?: string;
   retryOf?: string;
   session: string;
@@ -54,8 +66,19 @@ const known = {
 const optional = new Set(["reason", "retryOf"]);
 const nested = {
   device: { id: "string", name: "string", externalId: "string", serialNumber: "string", tags: "object" },
-  policy: { effect: "string", rule: "string", version: "string" },
-  proposer: { id: "string", kind: "string" },
+  policy: {
+    effect: "string",
+    rule: "string",
+    version: "string",
+    approvals: "number",
+    roles: "object",
+    assurance: "string",
+    signInAge: "string",
+    within: "string",
+    reason: "boolean",
+    breakGlass: "boolean",
+  },
+  proposer: { id: "string", kind: "string", role: "string" },
 } as const;
 
 /**
@@ -72,13 +95,18 @@ export async function readStatement(command: Command): Promise<Shown> {
   return { digest: digest ?? command.digest, computed: digest !== undefined, statement, rest };
 }
 
-function decode(base64url: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+/**
+ * Reports whether the rule of a command lets an admin approve it alone. It does not check the digest: it decides
+ * only what is offered, and the gateway decides.
+ */
+export function allowsBreakGlass(command: Command): boolean {
+  if (!command.statement) return false;
+  const { policy } = JSON.parse(new TextDecoder().decode(decode(command.statement))) as Statement;
+  return policy.breakGlass === true;
 }
 
 /** Returns the SHA-256, in hexadecimal. A browser computes it only for a page of HTTPS or localhost. */
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
+export async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefined> {
   if (!globalThis.crypto?.subtle) return undefined;
   const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(sum, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,9 +1,9 @@
 // The components that all views share.
 import { type Command, FieldgateError, FieldgateNetworkError } from "@fieldgate/client";
-import type { ComponentChildren, Ref } from "preact";
+import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { hasRole, type Role, user } from "./signin/user.js";
-import { escapeDeceptive, linesOf, type Segment, segmentsOf, splitSegments, writeExact } from "./verbatim.js";
+import { linesOf, runsOf, type Segment, segmentsOf, splitSegments, writeExact } from "./verbatim.js";
 
 /**
  * Shows a time in the time zone of the browser, with the name of the zone. It omits the date if
@@ -43,7 +43,7 @@ export function Json({ value, label, folded }: { value: unknown; label: string; 
   return <Verbatim label={label} of={writeExact(value)} folded={folded} />;
 }
 
-/** Shows the output of a device, complete and unchanged. */
+/** Shows an error of a device, complete and unchanged. */
 export function Output({ text, label }: { text: string; label: string }) {
   return <Verbatim label={label} of={segmentsOf(text)} />;
 }
@@ -52,24 +52,33 @@ interface VerbatimProps {
   of: Segment[];
   label: string;
   folded?: boolean | undefined;
-  element?: Ref<HTMLElement>;
-  onScroll?: () => void;
 }
 
 /** Shows text unchanged. It may scroll, so the section has a label, and can get the keyboard focus. */
-export function Verbatim({ of, label, folded, element, onScroll }: VerbatimProps) {
+function Verbatim({ of, label, folded }: VerbatimProps) {
   return (
     <>
       <DeceptionWarning about={of} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the region may scroll */}
-      <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr" ref={element} onScroll={onScroll}>
+      <section class="verbatim" tabIndex={0} aria-label={label} dir="ltr">
         <pre>{folded ? foldedLines(of) : of.map(markedSegment)}</pre>
       </section>
     </>
   );
 }
 
-const markedSegment = ({ text, warning }: Segment, i: number) => (warning ? <mark key={i}>{text}</mark> : text);
+/** Shows a segment of a text. What is deceptive about it is highlighted. */
+export const markedSegment = ({ text, warning }: Segment, i: number) =>
+  warning ? (
+    <mark key={i} dir="ltr">
+      {isolated(text)}
+    </mark>
+  ) : (
+    isolated(text)
+  );
+
+/** Returns a text with each run that is written from right to left in an element of its own. */
+const isolated = (text: string) => runsOf(text).map((run, i) => (i % 2 ? <bdi key={i}>{run}</bdi> : run));
 
 /** The number of characters of a line that are always visible. */
 const visibleLine = 300;
@@ -97,7 +106,7 @@ function foldedLines(of: Segment[]): ComponentChildren[] {
 }
 
 /** Warns about deceptive characters in a text. It shows nothing if there are none. */
-function DeceptionWarning({ about }: { about: Segment[] }) {
+export function DeceptionWarning({ about }: { about: Segment[] }) {
   const count = (warning: Segment["warning"]) => about.filter((segment) => segment.warning === warning).length;
   const invisible = count("invisible");
   const mixed = count("mixed");
@@ -114,7 +123,7 @@ function DeceptionWarning({ about }: { about: Segment[] }) {
 
 /** Shows text from a user that an approval covers on one line. Deceptive characters are highlighted. */
 export function Marked({ children }: { children: string }) {
-  const segments = segmentsOf(children.replaceAll("\n", "\\n"));
+  const segments = segmentsOf(onOneLine(children));
   return (
     <bdi>
       {segments.map(markedSegment)}
@@ -123,10 +132,12 @@ export function Marked({ children }: { children: string }) {
   );
 }
 
-/** Shows text from a user or a device on one line. */
+/** Shows text from a user or a device on one line. Deceptive characters are highlighted. */
 export function UserText({ children }: { children: string }) {
-  return <bdi>{escapeDeceptive(children)}</bdi>;
+  return <bdi>{segmentsOf(onOneLine(children)).map(markedSegment)}</bdi>;
 }
+
+const onOneLine = (text: string) => text.replaceAll("\n", "\\n").replaceAll("\t", "\\t");
 
 /**
  * Shows who has acted: the name and the e-mail address, or else the id. Users may choose their
@@ -180,8 +191,9 @@ export function Problem({ error }: { error: unknown }) {
 export function RecordedDecision({ of }: { of: Approval }) {
   return (
     <p>
-      {of.decision === "approved" ? "Approved" : "Rejected"} by <Actor id={of.decidedBy} details={of.decidedByActor} />,{" "}
-      <Time at={of.decidedAt} />
+      {of.decision === "approved" ? "Approved" : "Rejected"} by{" "}
+      {of.decidedBy && <Actor id={of.decidedBy} details={of.decidedByActor} />},{" "}
+      {of.decidedAt && <Time at={of.decidedAt} />}
       {of.reason && (
         <>
           : <UserText>{of.reason}</UserText>
@@ -248,10 +260,14 @@ export function RoleHint({ least, to }: { least: Role; to: string }) {
   );
 }
 
-export function Loading({ what }: { what: string }) {
+/** Shows that something is being read. `title` is the heading of a page that has no other one yet. */
+export function Loading({ what, title }: { what: string; title?: string }) {
   return (
-    <p class="empty" aria-busy="true">
-      Loading {what}…
-    </p>
+    <>
+      {title && <h1>{title}</h1>}
+      <p class="empty" aria-busy="true">
+        Loading {what}…
+      </p>
+    </>
   );
 }

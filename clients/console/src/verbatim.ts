@@ -1,6 +1,8 @@
 // Parses and writes JSON and text without changes, so that an approver sees a command exactly
 // as the device receives it.
 
+import type { Schemas } from "@fieldgate/client";
+
 declare global {
   interface JSON {
     rawJSON?(text: string): unknown;
@@ -15,6 +17,22 @@ export function parseExact(text: string): unknown {
     const source = context?.source;
     return typeof value === "number" && source !== undefined && String(value) !== source ? raw(source) : value;
   } as (this: unknown, key: string, value: unknown) => unknown);
+}
+
+/**
+ * Parses a JSON object. If the text is anything else, it throws an error with a message for the
+ * user.
+ */
+export function parseObject(text: string): Schemas["CommandParameters"] {
+  let value: unknown;
+  try {
+    value = parseExact(text.trim() === "" ? "{}" : text);
+  } catch {
+    throw new Error("The parameters are not valid JSON.");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error("The parameters must be a JSON object, such as {}.");
+  return value as Schemas["CommandParameters"];
 }
 
 /** Whether parseExact can keep all digits of a number in this browser. */
@@ -83,6 +101,18 @@ function addInvisible(segments: Segment[], text: string): void {
   else segments.push({ text, warning: "invisible" });
 }
 
+/** The characters of scripts that are written from right to left, with their marks and digits. */
+const fromRight = "[\\u0590-\\u08ff\\ufb1d-\\ufdff\\ufe70-\\ufefc\\u{10800}-\\u{10fff}\\u{1e800}-\\u{1efff}]+";
+const rightToLeft = new RegExp(`(${fromRight}(?: +${fromRight})*)`, "u");
+
+/**
+ * Splits a text into runs. Those with odd indexes are written from right to left. If each of them is
+ * isolated, the digits and signs beside it keep their places.
+ */
+export function runsOf(text: string): string[] {
+  return text.split(rightToLeft);
+}
+
 /** Splits segments into lines. */
 export function linesOf(segments: Segment[]): Segment[][] {
   const lines: Segment[][] = [[]];
@@ -120,11 +150,6 @@ const isLowSurrogate = (code: number) => code >= 0xdc00 && code <= 0xdfff;
 /** Reports whether a character is a tab or part of a line break. These are not marked as deceptive. */
 const isLayout = (character: string, next?: string) =>
   character === "\n" || character === "\t" || (character === "\r" && next === "\n");
-
-/** Returns the text on one line, with an escape in place of each deceptive character. */
-export function escapeDeceptive(text: string): string {
-  return text.replace(deceptive, escapeOf);
-}
 
 function escapeOf(text: string): string {
   return Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`).join(

@@ -30,8 +30,11 @@ interface Fixtures {
   gateway: Gateway;
   /** A proxy to the gateway that replaces the Host header. */
   renamingProxy: { url: string };
-  /** Starts an agent that registers with an activation code. */
-  agent: (url: string, code: string) => Promise<void>;
+  /**
+   * Starts an agent that registers with an activation code, or goes on as the one before. It may have `more` flags.
+   * It returns a function that stops the agent.
+   */
+  agent: (url: string, code: string, ...more: string[]) => Promise<() => Promise<void>>;
 }
 
 export const test = base.extend<Fixtures>({
@@ -42,7 +45,7 @@ export const test = base.extend<Fixtures>({
   agent: async ({}, use) => {
     const started: ChildProcess[] = [];
     const dir = mkdtempSync(join(tmpdir(), "fieldgate-console-"));
-    await use(async (url, code) => {
+    await use(async (url, code, ...more) => {
       const scripts = join(dir, "scripts");
       mkdirSync(scripts, { recursive: true, mode: 0o755 });
       writeFileSync(join(scripts, "greet.sh"), '#!/bin/sh\necho "hello $1"\n', { mode: 0o755 });
@@ -55,8 +58,11 @@ export const test = base.extend<Fixtures>({
         code,
         "--scripts",
         scripts,
+        ...more,
       ];
-      started.push(spawn(join(built, "fieldgate-agent"), flags, { stdio: "ignore" }));
+      const process_ = spawn(join(built, "fieldgate-agent"), flags, { stdio: "ignore" });
+      started.push(process_);
+      return () => kill(process_);
     });
     for (const process_ of started) await kill(process_);
     rmSync(dir, { recursive: true, force: true });
@@ -157,12 +163,12 @@ export async function signIn(page: Page, gateway: Gateway, user: string, role: R
 }
 
 /**
- * Registers a device and opens a session on it. The device claims no commands. The returned
+ * Registers a device, which may have `more` than a name, and opens a session on it. The device claims no commands. The returned
  * `propose` proposes commands as alice.
  */
-export async function openTestSession(gateway: Gateway, name = "Pump 7") {
+export async function openTestSession(gateway: Gateway, name = "Pump 7", more: object = {}) {
   const admin = await gateway.token("alice", "admin");
-  const provisioned = await gateway.call<ProvisionedDevice>(admin, "POST", "/devices", { name });
+  const provisioned = await gateway.call<ProvisionedDevice>(admin, "POST", "/devices", { name, ...more });
   const device = await registerDevice(gateway, provisioned.activationCode);
   const request = { deviceId: provisioned.device.id, type: "remediation", description: "Telemetry stopped" };
   const session = await gateway.call<{ id: string }>(admin, "POST", "/sessions", request);
@@ -172,7 +178,7 @@ export async function openTestSession(gateway: Gateway, name = "Pump 7") {
 }
 
 /** Registers a device. It returns a function that logs in and makes a request as the device. */
-async function registerDevice(gateway: Gateway, activationCode: string) {
+export async function registerDevice(gateway: Gateway, activationCode: string) {
   const post = async (path: string, body: object, token?: string) => {
     const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
     const url = `${gateway.url}/api/v1/device${path}`;
@@ -195,4 +201,35 @@ export interface ProvisionedDevice {
 /** Stores a screenshot of the page in .build/screenshots. */
 export async function takeScreenshot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+}
+
+/** Scrolls the command in the dialog of a decision to its end, and opens each fold on the way. */
+export async function readToEnd(page: Page): Promise<void> {
+  const command = page.getByRole("region", { name: "The command" });
+  for (const fold of await command.locator("details.folded:not([open]) > summary").all()) await fold.click();
+  await command.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+}
+
+/** Adds an authenticator to the browser. It verifies its user at once. */
+export async function addAuthenticator(page: Page, transport: "internal" | "usb" = "internal"): Promise<void> {
+  const debug = await page.context().newCDPSession(page);
+  await debug.send("WebAuthn.enable");
+  const options = {
+    protocol: "ctap2",
+    transport,
+    hasResidentKey: true,
+    hasUserVerification: true,
+    isUserVerified: true,
+    automaticPresenceSimulation: true,
+  } as const;
+  await debug.send("WebAuthn.addVirtualAuthenticator", { options });
+}
+
+/** Adds a passkey on the page of the account. */
+export async function addPasskey(page: Page): Promise<void> {
+  await page.goto(`${page.url().split("#")[0]}#/account`);
+  await page.getByLabel("Name of the new passkey").fill("Laptop");
+  await page.getByRole("button", { name: "Add a passkey for approvals" }).click();
+  await expect(page.getByText("Passkey added.")).toBeVisible();
+  await expect(page.getByText("not used yet")).toBeVisible();
 }

@@ -1,4 +1,5 @@
 // Tests the actions of admins and operators on devices, sessions and commands.
+import type { Locator } from "@playwright/test";
 import { expect, openTestSession, signIn, takeScreenshot, test } from "./fixtures.js";
 
 test("device is suspended, resumed and decommissioned after a confirmation", async ({ page, gateway }) => {
@@ -17,7 +18,7 @@ test("device is suspended, resumed and decommissioned after a confirmation", asy
   await dialog.getByRole("button", { name: "Suspend" }).click();
   await expect(page.getByText("suspended", { exact: true })).toBeVisible();
   await expect(dialog).toHaveCount(0);
-  await expect(page.locator("main")).toBeFocused(); // the focused button was removed
+  await expect(page.getByRole("heading", { name: "Pump 7" })).toBeFocused(); // the focused button was removed
   await takeScreenshot(page, "suspended");
 
   await page.getByRole("button", { name: "Resume…" }).click();
@@ -88,20 +89,21 @@ test.describe("large fleet", () => {
     }
     await signIn(page, gateway, "vera", "viewer");
     await page.getByRole("link", { name: "Devices" }).click();
-    const rows = page.locator(".rows li");
-    await expect(rows).toHaveCount(200);
-    const shown = await rows.allTextContents();
-    const hidden = Array.from({ length: 229 }, (_, i) => `Pump ${String(i).padStart(3, "0")}`).find(
-      (name) => !shown.some((text) => text.includes(name)),
-    ) as string;
-    await page.getByLabel("Find a device").fill(hidden);
+    const table = page.getByRole("table", { name: "Devices" });
+    const rows = table.locator("tbody tr");
+    await expect(page.getByText("of 200 loaded devices online, and there are more")).toBeVisible();
+    await expect(table).toHaveAttribute("aria-rowcount", "-1");
+    await page.getByLabel("Find a device").fill("Pump 003"); // one of the oldest, which are not loaded
     await expect(rows).toHaveCount(1);
-    await expect(rows).toContainText(hidden);
+    await expect(rows).toContainText("Pump 003");
     await page.getByLabel("Find a device").fill("");
-    await expect(rows).toHaveCount(200);
-    await page.getByRole("button", { name: "Show more" }).click();
-    await expect(rows).toHaveCount(230); // 229 devices of the test, and one of fieldgate dev
-    await expect(page.getByRole("button", { name: "Show more" })).toHaveCount(0);
+    await page.getByRole("button", { name: "Name" }).click();
+    await expect(page.getByText("order cover only the 200 devices that are loaded")).toBeVisible();
+    await page.getByRole("button", { name: "Load all devices" }).click();
+    await expect(page.getByText("of 230 online")).toBeVisible(); // 229 devices of the test, and one of fieldgate dev
+    await expect(page.getByText("cover only")).toHaveCount(0);
+    await expect(page.getByRole("button", { name: /Show more|Load all/ })).toHaveCount(0);
+    await expect(table).toHaveAttribute("aria-rowcount", "231");
   });
 
   test("has sessions and a timeline of any length", async ({ page, gateway }) => {
@@ -117,17 +119,28 @@ test.describe("large fleet", () => {
       await gateway.call(admin, "POST", `/sessions/${id}/close`, {});
     }
     await signIn(page, gateway, "vera", "viewer");
+    const scrollUntil = (last: Locator) =>
+      expect(async () => {
+        await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+        await expect(last).toBeVisible({ timeout: 1_000 });
+      }).toPass();
     await page.goto(`${gateway.url}/console#/sessions`);
-    await expect(page.locator(".rows li")).toHaveCount(100);
-    await page.getByRole("button", { name: "Show more" }).click();
-    await expect(page.locator(".rows li")).toHaveCount(106);
+    await expect(page.locator('.rows li[aria-setsize="-1"]').first()).toBeVisible();
+    await scrollUntil(page.locator('.rows li[aria-posinset="106"][aria-setsize="106"]'));
+    expect(await page.locator(".rows li").count()).toBeLessThan(106);
 
     await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
-    await expect(page.locator(".timeline li")).toHaveCount(100);
-    await page.getByRole("button", { name: "Show more" }).click();
-    await expect(page.locator(".timeline li")).toHaveCount(122);
-    await expect(page.getByRole("region", { name: "Commands" }).locator("li.card")).toHaveCount(50);
-    await page.getByRole("button", { name: "Show earlier commands" }).click();
-    await expect(page.getByRole("region", { name: "Commands" }).locator("li.card")).toHaveCount(60);
+    const cards = page.getByRole("region", { name: "Commands" }).locator("li.card");
+    await expect(cards).toHaveCount(50);
+    await expect(page.locator('.timeline li[aria-setsize="-1"]').first()).toBeVisible();
+    await scrollUntil(cards.nth(59));
+    await expect(page.getByRole("button", { name: "Show earlier commands" })).toHaveCount(0);
+    const timeline = page.locator(".timeline");
+    await expect(async () => {
+      await timeline.evaluate((element) => element.scrollIntoView({ block: "end" }));
+      await expect(timeline.locator('li[aria-posinset="122"][aria-setsize="122"]')).toBeVisible({ timeout: 1_000 });
+    }).toPass();
+    await expect(page.locator('.timeline li[aria-posinset="122"]')).toContainText("Session opened");
+    expect(await page.locator(".timeline li").count()).toBeLessThan(122);
   });
 });

@@ -8,7 +8,7 @@ import { expect } from "@playwright/test";
 
 const fieldgate = process.env.FIELDGATE_TEST_PROGRAM ?? fileURLToPath(new URL("../.build/fieldgate", import.meta.url));
 
-export interface ProductionGateway {
+export interface Started {
   url: string;
   stop(): Promise<void>;
 }
@@ -17,20 +17,34 @@ export interface ProductionGateway {
  * Starts a gateway with additional settings, and waits until it responds. `at` is its origin, on this
  * computer. By default, the origin has an unused port.
  */
-export async function startGateway(settings: Record<string, string>, at?: string): Promise<ProductionGateway> {
+export async function startGateway(settings: Record<string, string>, at?: string): Promise<Started> {
   const url = at ?? `http://127.0.0.1:${await freePort()}`;
-  const redisPort = await freePort();
-  const redis = spawn("redis-server", ["--port", `${redisPort}`, "--save", "", "--maxmemory-policy", "noeviction"]);
-  await waitUntilReady(redis, () => reachable(redisPort));
+  const redis = await startRedis();
   const env = {
     FIELDGATE_ADDR: `127.0.0.1:${new URL(url).port}`,
     FIELDGATE_METRICS_ADDR: "off",
-    FIELDGATE_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
+    FIELDGATE_REDIS_URL: redis.url,
     ...settings,
   };
   const gateway = spawn(fieldgate, ["serve"], { stdio: "ignore", env: { ...process.env, ...env } });
   await waitUntilReady(gateway, async () => (await fetch(`${url}/healthz`)).ok);
-  return { url, stop: () => stopAll([gateway, redis]) };
+  const stop = async () => {
+    await stopAll([gateway]);
+    await redis.stop();
+  };
+  return { url, stop };
+}
+
+export interface Redis extends Started {
+  port: number;
+}
+
+/** Starts a Redis that keeps nothing on the disk. */
+export async function startRedis(): Promise<Redis> {
+  const port = await freePort();
+  const redis = spawn("redis-server", ["--port", `${port}`, "--save", "", "--maxmemory-policy", "noeviction"]);
+  await waitUntilReady(redis, () => reachable(port));
+  return { url: `redis://127.0.0.1:${port}`, port, stop: () => stopAll([redis]) };
 }
 
 async function stopAll(processes: ChildProcess[]): Promise<void> {

@@ -1,7 +1,7 @@
 // Tests what an approver sees of a command: all that its digest covers, from the bytes of its statement.
 import { createHash } from "node:crypto";
 import type { Page } from "@playwright/test";
-import { expect, openTestSession, signIn, takeScreenshot, test } from "./fixtures.js";
+import { expect, openTestSession, readToEnd, signIn, takeScreenshot, test } from "./fixtures.js";
 
 interface Stated {
   id: string;
@@ -58,6 +58,9 @@ test("approval shows all that its digest covers", async ({ page, gateway }) => {
     "alice",
     "pressure too high",
     "review, by the rule *",
+    "alice, a person",
+    "in 59 min",
+    "Device now",
     id,
     sessionId,
     command.digest,
@@ -65,6 +68,7 @@ test("approval shows all that its digest covers", async ({ page, gateway }) => {
     await expect(dialog).toContainText(text);
   const weekday = new Date(Date.now() + 3_600_000).toLocaleDateString("en-GB", { weekday: "long" });
   await expect(dialog.getByText("May be claimed until").locator("..")).toContainText(weekday);
+  await expect(dialog.getByText("Decide by").locator("..")).toContainText(/, in \d+ /);
   const parameters = dialog.getByRole("region", { name: "Parameters" });
   await expect(parameters).toContainText("x".repeat(300));
   await expect(parameters.getByText(/[\d,]+ more characters/)).toBeVisible();
@@ -75,6 +79,7 @@ test("approval shows all that its digest covers", async ({ page, gateway }) => {
   // Enter pressed twice must not approve.
   await page.getByLabel("Reason").press("Enter");
   await expect(dialog).toBeVisible();
+  await readToEnd(page);
   expect(await gateway.call(admin, "GET", path)).toMatchObject({ status: "pending_approval" });
   await dialog.getByRole("button", { name: "Approve", exact: true }).click();
   await expect(dialog).toHaveCount(0);
@@ -140,4 +145,49 @@ test("members that the page does not know are shown", async ({ page, gateway }) 
   await signIn(page, gateway, "bob", "approver");
   const dialog = await openApproval(page);
   await expect(dialog.getByRole("region", { name: "Further members" })).toContainText("Mon-Fri");
+});
+
+test("long command is approved only after it was read to its end", async ({ page, gateway }) => {
+  const { sessionId, propose, admin } = await openTestSession(gateway);
+  const lines = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`line ${i}`, i]));
+  const { id } = await propose("valve.open", { ...lines, script: `echo ${" ".repeat(400)}; rm -rf /` });
+  await signIn(page, gateway, "bob", "approver");
+  await page.getByRole("button", { name: "Approve…" }).focus();
+  await page.keyboard.press("Enter");
+  const command = page.getByRole("region", { name: "The command" });
+  await expect(command).toBeFocused();
+  const approve = page.getByRole("button", { name: "Approve", exact: true });
+  await page.keyboard.press("Enter");
+  await page.getByLabel("Reason").fill("not read");
+  await page.getByLabel("Reason").press("Enter");
+  await expect(approve).toBeDisabled();
+  await expect(page.getByText("Scroll to the end of the command")).toBeVisible();
+
+  await command.press("End");
+  await expect.poll(() => command.evaluate((e) => e.scrollTop + e.clientHeight >= e.scrollHeight - 4)).toBe(true);
+  await expect(approve).toBeDisabled(); // the end of a line is still folded
+  await command.getByText(/more characters/).press("Enter");
+  await command.press("End");
+  await expect(approve).toBeEnabled();
+  expect(await gateway.call(admin, "GET", `/sessions/${sessionId}/commands/${id}`)).toMatchObject({
+    status: "pending_approval",
+  });
+  await page.getByLabel("Reason").press("Enter");
+  await expect(page.getByRole("status").filter({ hasText: "Command approved." })).toBeVisible();
+});
+
+test("two people see two devices of one name apart, and letters that look alike marked", async ({ page, gateway }) => {
+  const first = await openTestSession(gateway, "Pump 7");
+  const second = await openTestSession(gateway, "Рump 7");
+  await first.propose("valve.open", {});
+  await second.propose("valve.open", {}, "for משאבה 15 now");
+  await signIn(page, gateway, "bob", "approver");
+  await expect(page.locator(".facts mark", { hasText: "Рump" })).toHaveCount(1);
+  await expect(page.locator("bdi", { hasText: /^משאבה$/ })).toHaveCount(1);
+  for (const { deviceId } of [first, second]) {
+    const card = page.locator(".card").filter({ has: page.locator(`a[href="#/devices/${deviceId}"]`) });
+    await card.getByRole("button", { name: "Approve…" }).click();
+    await expect(page.getByRole("dialog")).toContainText(deviceId);
+    await page.keyboard.press("Escape");
+  }
 });

@@ -1,6 +1,8 @@
 // Tests passkeys and second factors other than an authenticator app, with a real Supabase Auth server and a
 // virtual authenticator of Chromium: see supabase.ts.
+
 import { expect, type Page } from "@playwright/test";
+import { addAuthenticator, readToEnd } from "./fixtures.js";
 import {
   approveWithNewApp,
   callProject,
@@ -21,7 +23,7 @@ needsProject();
 test("passkey signs a user in, who approves a command with a second factor", async ({ page, url }) => {
   await proposeCommand(url, await createUser("operator"));
   const bob = await createUser("approver");
-  await addAuthenticator(page);
+  await addAuthenticator(page, "usb");
   await addPasskey(page, url, bob);
   await requireAccessible(page);
   await page.getByRole("button", { name: "Sign out" }).click();
@@ -34,7 +36,7 @@ test("passkey signs a user in, who approves a command with a second factor", asy
 
 test("passkey that was removed does not sign in", async ({ page, url }) => {
   const bob = await createUser("viewer");
-  await addAuthenticator(page);
+  await addAuthenticator(page, "usb");
   await addPasskey(page, url, bob);
   await page.getByRole("button", { name: "Remove…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
@@ -47,7 +49,7 @@ test("passkey that was removed does not sign in", async ({ page, url }) => {
 });
 
 test("passkey that is not used is explained", async ({ page, url }) => {
-  await addAuthenticator(page);
+  await addAuthenticator(page, "usb");
   await page.goto(`${url}/console`);
   await page.getByRole("button", { name: "Sign in with a passkey" }).click();
   await expect(page.getByRole("alert")).toHaveText(
@@ -64,9 +66,10 @@ test("security key is added for an approval, and verified with the next sign-in"
   const alice = await createUser("operator");
   const bob = await createUser("approver");
   await proposeCommand(url, alice);
-  await addAuthenticator(page);
+  await addAuthenticator(page, "usb");
   await signIn(page, url, bob);
   await page.getByRole("button", { name: "Approve…" }).click();
+  await readToEnd(page);
   await page.getByRole("button", { name: "Approve", exact: true }).click();
   const dialog = page.getByRole("dialog", { name: "Second factor" });
   await requireAccessible(page);
@@ -81,6 +84,7 @@ test("security key is added for an approval, and verified with the next sign-in"
   await expect(page.getByRole("heading", { name: "Inbox" })).toBeVisible();
   await proposeCommand(url, alice);
   await page.getByRole("button", { name: "Approve…" }).click();
+  await readToEnd(page);
   await page.getByRole("button", { name: "Approve", exact: true }).click();
   await expect(page.getByText("No command waits for a decision.")).toBeVisible();
   await expect(page.getByRole("dialog")).toHaveCount(0);
@@ -106,7 +110,7 @@ test("telephone of a user is a second factor", async ({ page, url }) => {
 test("account page says when it needs the second factor", async ({ page, url }) => {
   const bob = await createUser("viewer");
   await addTelephone(bob);
-  await addAuthenticator(page);
+  await addAuthenticator(page, "usb");
   await page.goto(`${url}/console`);
   await fillPassword(page, bob);
   await page.getByRole("button", { name: "Continue without the second factor" }).click();
@@ -114,21 +118,6 @@ test("account page says when it needs the second factor", async ({ page, url }) 
   await page.getByRole("button", { name: "Add a passkey" }).click();
   await expect(page.getByRole("alert")).toHaveText(/^This requires your second factor\./);
 });
-
-/** Adds an authenticator to the browser. It verifies its user at once. */
-async function addAuthenticator(page: Page): Promise<void> {
-  const debug = await page.context().newCDPSession(page);
-  await debug.send("WebAuthn.enable");
-  const options = {
-    protocol: "ctap2",
-    transport: "usb",
-    hasResidentKey: true,
-    hasUserVerification: true,
-    isUserVerified: true,
-    automaticPresenceSimulation: true,
-  } as const;
-  await debug.send("WebAuthn.addVirtualAuthenticator", { options });
-}
 
 /** Signs a user in, who adds a passkey on the page of the account. */
 async function addPasskey(page: Page, url: string, user: TestUser): Promise<void> {

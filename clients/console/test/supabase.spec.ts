@@ -1,8 +1,9 @@
 // Tests how users sign in with a password and with mails, and their second factor, with a real Supabase Auth
 // server: see supabase.ts.
+
 import { randomUUID } from "node:crypto";
 import { expect } from "@playwright/test";
-import { takeScreenshot } from "./fixtures.js";
+import { readToEnd, takeScreenshot } from "./fixtures.js";
 import {
   admin,
   createUser,
@@ -25,6 +26,7 @@ test("approval asks for a second factor, adds one and is repeated", async ({ pag
   await signIn(page, url, bob);
   await page.getByRole("button", { name: "Approve…" }).click();
   await page.getByRole("dialog").getByLabel("Reason (optional)").fill("agreed");
+  await readToEnd(page);
   await page.getByRole("button", { name: "Approve", exact: true }).click();
 
   const dialog = page.getByRole("dialog", { name: "Second factor" });
@@ -57,6 +59,7 @@ test("approval that is not stepped up stays refused", async ({ page, url }) => {
   await proposeCommand(url, await createUser("operator"));
   await signIn(page, url, await createUser("approver"));
   await page.getByRole("button", { name: "Approve…" }).click();
+  await readToEnd(page);
   await page.getByRole("button", { name: "Approve", exact: true }).click();
   await page.getByRole("dialog", { name: "Second factor" }).getByRole("button", { name: "Back" }).click();
   await expect(page.getByRole("alert")).toContainText("step_up_required");

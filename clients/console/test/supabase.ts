@@ -15,6 +15,7 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { test as base, expect, type Page } from "@playwright/test";
 import axe from "axe-core";
+import { readToEnd } from "./fixtures.js";
 import { startGateway } from "./production.js";
 
 const {
@@ -181,6 +182,7 @@ export async function passwordToken(user: TestUser): Promise<string> {
 /** Approves the command of the inbox. The approval asks for the second factor, which the user adds as an app. */
 export async function approveWithNewApp(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Approve…" }).click();
+  await readToEnd(page);
   await page.getByRole("button", { name: "Approve", exact: true }).click();
   const dialog = page.getByRole("dialog", { name: "Second factor" });
   await dialog.getByRole("button", { name: "Add an authenticator app" }).click();

@@ -1,6 +1,9 @@
 // What users manage themselves: the password, the second factor and passkeys.
 import { useEffect, useState } from "preact/hooks";
-import { ConfirmedButton } from "../forms.js";
+import { ConfirmedButton, Field } from "../forms.js";
+import { NoticeSettings } from "../NoticeSettings.js";
+import { ApprovalPasskeys } from "../Passkeys.js";
+import { chooseTheme, type Theme, theme, themes } from "../theme.js";
 import { Problem, UserText, useAction } from "../ui.js";
 import { verifiedFactors } from "./factors.js";
 import { PasswordForm } from "./PasswordForm.js";
@@ -14,6 +17,8 @@ export function AccountPage() {
   return (
     <>
       <h1>Account</h1>
+      <Appearance />
+      <NoticeSettings />
       {isOfProject ? (
         <>
           <Password />
@@ -23,7 +28,27 @@ export function AccountPage() {
       ) : (
         <p>You have signed in with a token. Manage your account where the token comes from.</p>
       )}
+      <ApprovalPasskeys />
     </>
+  );
+}
+
+function Appearance() {
+  return (
+    <section class="card" aria-labelledby="appearance">
+      <h2 id="appearance">Appearance</h2>
+      <Field label="Theme">
+        {(ids) => (
+          <select {...ids} value={theme.value} onChange={(event) => chooseTheme(event.currentTarget.value as Theme)}>
+            {Object.entries(themes).map(([value, name]) => (
+              <option key={value} value={value}>
+                {name}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+    </section>
   );
 }
 

@@ -6,6 +6,8 @@ export interface Config {
   /** Whether links of the form #token=... sign in, as under `fieldgate dev`. */
   tokenLinks: boolean;
   live: boolean;
+  /** The domain for which passkeys sign approvals. Absent if the gateway has none. */
+  passkeys?: string;
 }
 
 /** A Supabase project and its public key. */

@@ -1,5 +1,6 @@
 // Signs in at the Supabase project, with its own library.
 import { GoTrueClient, isAuthError, isAuthRetryableFetchError, type Session } from "@supabase/auth-js";
+import { decode } from "../base64url.js";
 import type { SupabaseProject } from "./config.js";
 import { messageFor } from "./messages.js";
 import type { Storage } from "./storage.js";
@@ -128,8 +129,7 @@ export interface Claims {
 /** Returns the claims of an access token. It throws a SignInError if the text is not a token. */
 export function claimsOf(token: string): Claims {
   try {
-    const part = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const claims = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (c) => c.charCodeAt(0))));
+    const claims = JSON.parse(new TextDecoder().decode(decode(token.split(".")[1] ?? "")));
     if (typeof claims.sub === "string") return claims;
   } catch {}
   throw new SignInError("This is not an access token.", true);

@@ -1,6 +1,7 @@
 // Raises the level of a sign-in when the gateway requires a second factor.
 import { type Command, FieldgateError } from "@fieldgate/client";
 import { signal } from "@preact/signals";
+import { asksForPasskey } from "../signing.js";
 import { signedIn, subject, token } from "./tokens.js";
 import { hasRole, user } from "./user.js";
 
@@ -26,7 +27,8 @@ export function mayDecide(command: Command): boolean {
 function lacksLevelOnly(command: Command): boolean {
   const current = user.value;
   if (!current || current.isProgram || !signedIn.value?.session) return false;
-  return hasRole("approver") && command.proposedBy !== current.id;
+  const hasVoted = command.approval?.votes?.some((vote) => vote.user.id === current.id) ?? false;
+  return hasRole("approver") && command.proposedBy !== current.id && !hasVoted;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function withStepUp<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (!(error instanceof FieldgateError) || error.code !== "step_up_required") throw error;
+    if (!(error instanceof FieldgateError) || error.code !== "step_up_required" || asksForPasskey(error)) throw error;
     if (!signedIn.value?.session) throw error;
     await requestSecondFactor(error);
     if (subject() !== startedBy) throw error;

@@ -172,7 +172,7 @@ function leave(reason?: string): void {
   passwordWanted.value = factorWanted.value = signingInAgain.value = false;
   endsAt.value = signedIn.value = undefined;
   notice.value = reason ? { text: reason } : undefined;
-  onLeave();
+  for (const handler of leaveHandlers) handler();
 }
 
 /** Opens storage and a client for the next sign-in, so that it is not that of the other tabs too. */
@@ -181,12 +181,11 @@ function openNewStorage(): void {
   if (config.supabase) client = watch(createAuthClient(config.supabase, storage));
 }
 
-/** Called after the user has signed out, in this tab or in another one. */
-let onLeave: () => void = () => {};
+const leaveHandlers: (() => void)[] = [];
 
-/** Sets the function that is called after the user has signed out. */
+/** Calls a function each time after the user has signed out, in this tab or in another one. */
 export function whenSignedOut(handler: () => void): void {
-  onLeave = handler;
+  leaveHandlers.push(handler);
 }
 
 /**
