@@ -111,6 +111,13 @@ func TestList_Filter(t *testing.T) {
 			for _, limit := range []int{1, 50} {
 				require.ElementsMatch(t, c.want, b.listNames(c.filter, limit), name)
 			}
+			n, err := b.registry.Count(t.Context(), b.tenant, c.filter)
+			require.NoError(t, err)
+			if c.filter.Query == "" && (c.filter.Tag == "" || c.filter.Status == "") {
+				require.EqualValues(t, len(c.want), *n, name)
+			} else {
+				require.Nil(t, n, name)
+			}
 		}
 	})
 }

@@ -1686,6 +1686,10 @@ type DeviceList struct {
 	//
 	// Example: MDFqZDNxOHp2Ng
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
+
+	// Total The number of devices on all pages together, at the time of this one. Absent with `q`, and with `status`
+	// and `tag` at once: only reading every device would tell.
+	Total *int64 `json:"total,omitempty"`
 }
 
 // DeviceLocation The location of the device, in words.

@@ -96,7 +96,7 @@ func deviceResponses() []response {
 	d, a := filled[device.Device](), filled[device.Activation]()
 	return []response{
 		{[]any{provisionedResponse(d, a)}, within("Body.Device", onlyOneDevice)},
-		{[]any{generated.ListDevices200JSONResponse(deviceListOf([]device.Device{d}, "next"))}, within("Items[]", onlyOneDevice)},
+		{[]any{generated.ListDevices200JSONResponse(deviceListOf([]device.Device{d}, "next", new(int64(1))))}, within("Items[]", onlyOneDevice)},
 		{[]any{generated.GetDevice200JSONResponse(deviceDetailOf(d))}, nil},
 		{[]any{generated.UpdateDevice200JSONResponse(deviceOf(d))}, onlyOneDevice},
 		{[]any{activationCodeResponse(d.ID, a)}, nil},

@@ -49,7 +49,11 @@ func (s *Server) ListDevices(ctx context.Context, r generated.ListDevicesRequest
 	if err != nil {
 		return nil, err
 	}
-	return generated.ListDevices200JSONResponse(deviceListOf(list, next)), nil
+	total, err := s.devices.Count(ctx, userPrincipal(ctx).Tenant, filter)
+	if err != nil {
+		return nil, err
+	}
+	return generated.ListDevices200JSONResponse(deviceListOf(list, next, total)), nil
 }
 
 func deviceFilterFrom(r generated.ListDevicesRequestObject) (device.Filter, store.Page) {
@@ -57,8 +61,8 @@ func deviceFilterFrom(r generated.ListDevicesRequestObject) (device.Filter, stor
 	return filter, pageFrom(r.Params.Limit, r.Params.Cursor)
 }
 
-func deviceListOf(list []device.Device, next string) generated.DeviceList {
-	return generated.DeviceList{Items: convert(list, deviceOf), NextCursor: next}
+func deviceListOf(list []device.Device, next string, total *int64) generated.DeviceList {
+	return generated.DeviceList{Items: convert(list, deviceOf), NextCursor: next, Total: total}
 }
 
 // GetDevice returns a device with its current activity.

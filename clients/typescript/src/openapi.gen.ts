@@ -2514,6 +2514,12 @@ export interface components {
             /** @description The items of this page. */
             items: components["schemas"]["Device"][];
             nextCursor?: components["schemas"]["NextCursor"];
+            /**
+             * Format: int64
+             * @description The number of devices on all pages together, at the time of this one. Absent with `q`, and with `status`
+             *     and `tag` at once: only reading every device would tell.
+             */
+            total?: number;
         };
         /**
          * @description The `cursor` of the next page. Absent on the last page.
