@@ -168,23 +168,6 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// FreeAddr returns an unused host and port. Another process may take the port before
-// the test uses it.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	addr, err := freeAddr()
-	require.NoError(t, err)
-	return addr
-}
-
-func freeAddr() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
-}
-
 // program returns the name or path of the server's program: the value of the environment
 // variable FIELDGATE_TEST_REDIS_SERVER, such as valkey-server, or redis-server by default.
 func program() string { return cmp.Or(os.Getenv("FIELDGATE_TEST_REDIS_SERVER"), "redis-server") }
