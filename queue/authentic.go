@@ -37,7 +37,7 @@ const (
 // decided on. The number of parts tells which of the evidence they have.
 func (r record) decided(digest, decision, actor string, shown evidence) []string {
 	parts := []string{"decision", r.tenant, r.deviceID, r.id, digest, decision, actor}
-	isKnown := shown.roles != "" || shown.age != 0
+	isKnown := shown.roles != "" || shown.age != 0 || decision == decisionBreakGlass
 	if isKnown || shown.assurance != "" || shown.assertion != "" {
 		parts = append(parts, shown.assurance)
 	}
@@ -48,6 +48,11 @@ func (r record) decided(digest, decision, actor string, shown evidence) []string
 		parts = append(parts, shown.roles, strconv.FormatInt(shown.age, 10), shown.reason)
 	}
 	return parts
+}
+
+// decidedBy returns the parts of a record that a vote in it has set.
+func (r record) decidedBy(digest string, vote approvalState) []string {
+	return r.decided(digest, vote.covered(), vote.By, vote.evidence())
 }
 
 // evidence returns how the approver has proved an approval.
@@ -181,22 +186,24 @@ func (q *Queue) verify(r record, s state) error {
 
 // verifyVote returns recordkey.ErrChanged if no user has made this decision on the command.
 func (q *Queue) verifyVote(r record, s state, vote approvalState) error {
-	return q.key.Accept(vote.MAC, r.decided(s.Digest, vote.covered(), vote.By, vote.evidence())...)
+	return q.key.Accept(vote.MAC, r.decidedBy(s.Digest, vote)...)
 }
 
-// withoutForgeries returns a state without the votes that no user has made, or that are there twice, so that no
-// reader takes them for true.
+// withoutForgeries returns a state without the votes, marks and reviews that no user has made, and without votes
+// that are there twice, so that no reader takes them for true.
 func (q *Queue) withoutForgeries(r record, s state) state {
 	voted := map[string]bool{}
+	isForged := func(vote approvalState) bool { return q.isForged(s, vote.MAC, r.decidedBy(s.Digest, vote)) }
 	if s.Approval != nil {
-		if q.isForged(r, s, *s.Approval) {
-			s = s.withoutApproval()
+		if isForged(*s.Approval) {
+			s.Approval = nil
 		} else {
 			voted[s.Approval.By] = true
 		}
 	}
+	s.Glass = q.provenGlass(r, s)
 	isExtra := func(vote approvalState) bool {
-		extra := voted[vote.By] || q.isForged(r, s, vote)
+		extra := voted[vote.By] || isForged(vote)
 		voted[vote.By] = true
 		return extra
 	}
@@ -206,21 +213,12 @@ func (q *Queue) withoutForgeries(r record, s state) state {
 	return s
 }
 
-// isForged reports whether no user has made a vote. A command that has ended may be one of an earlier key, which is
-// not known any more: its votes are believed.
-func (q *Queue) isForged(r record, s state, vote approvalState) bool {
-	err := q.verifyVote(r, s, vote)
+// isForged reports whether no user has made what a MAC of the state has to prove. A command that has ended may be one of
+// an earlier key, which is not known any more: it is believed.
+func (q *Queue) isForged(s state, mac string, parts []string) bool {
+	err := q.key.Accept(mac, parts...)
 	if s.Status.Final() && errors.Is(err, recordkey.ErrUnproven) {
 		return !errors.Is(q.key.Check(s.MAC), recordkey.ErrUnproven)
 	}
 	return err != nil
-}
-
-// withoutApproval returns a state without its decision, and without the mark that an admin has made it alone.
-func (s state) withoutApproval() state {
-	if s.Approval.Glass {
-		s.Glass = nil
-	}
-	s.Approval = nil
-	return s
 }

@@ -161,6 +161,8 @@ type glassState struct {
 	ReviewerEmail string `json:"reviewer_email"`
 	Reviewed      int64  `json:"reviewed"`
 	Comment       string `json:"comment"`
+	MAC           string `json:"mac"`        // see record.marked
+	ReviewMAC     string `json:"review_mac"` // see record.reviewed
 }
 
 // attemptState is a claim in a state.

@@ -89,6 +89,11 @@ func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Comman
 			fourEyes = !needs.allowGlassByProposer()
 		}
 	}
+	glassMAC := ""
+	if decision == decisionBreakGlass {
+		shown.reason = d.Reason
+		glassMAC = q.key.MAC(r.marked(s.Digest, glassState{By: store.ActorUser(d.UserID), Reason: d.Reason})...)
+	}
 	mac, proposer := q.vouch(r, s, decision, d.UserID, shown)
 	s.Required = max(s.requires(), needs.votes())
 	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey(), store.Tenant(d.Tenant).PasskeysKey()}
@@ -96,7 +101,7 @@ func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Comman
 		decision, d.Reason, fourEyes, mac, proposer, d.AuthSessionID, d.EarliestCutOff.UnixMilli(),
 		s.Required, q.key.MAC(r.proposed(s, true)...), shown.assurance, shown.assertion, shown.roles, shown.age,
 		needs.now().Within.Milliseconds(),
-	}, shown.use.Args(), s.votersWithout(needs.now()))...)
+	}, shown.use.Args(), []any{glassMAC}, s.votersWithout(needs.now()))...)
 	if errors.Is(err, refusal.Stale) {
 		return Command{}, approver.RefuseUse()
 	}

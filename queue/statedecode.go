@@ -152,6 +152,10 @@ func (g *glassState) field(name string) any {
 		return &g.Reviewed
 	case "comment":
 		return &g.Comment
+	case "mac":
+		return &g.MAC
+	case "review_mac":
+		return &g.ReviewMAC
 	}
 	return nil
 }

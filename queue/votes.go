@@ -25,23 +25,6 @@ type Vote struct {
 	Passkey *passkey.Assertion
 }
 
-// BreakGlass records that an admin has approved a command without the other users whom its rule needs.
-type BreakGlass struct {
-	UserID string
-	Names  fieldgate.Names
-	At     time.Time
-	Reason string
-	Review *GlassReview // nil until another user has reviewed it
-}
-
-// GlassReview is the review of a command that an admin has approved alone, by another user.
-type GlassReview struct {
-	UserID  string
-	Names   fieldgate.Names
-	At      time.Time
-	Comment string
-}
-
 // approvals returns the approvals of a command, the oldest first.
 func (s state) approvals() []approvalState {
 	if a := s.Approval; a != nil && a.Decision == decisionApproved {
@@ -158,22 +141,4 @@ func (s state) votes() (votes []Vote) {
 		votes = append(votes, vote)
 	}
 	return votes
-}
-
-// breakGlass returns the mark of a command that an admin has approved alone, or nil.
-func (s state) breakGlass() *BreakGlass {
-	g := s.Glass
-	if g == nil {
-		return nil
-	}
-	mark := &BreakGlass{
-		UserID: store.ActorID(g.By), Names: fieldgate.Names{Name: g.Name, Email: g.Email}, At: store.TimeOf(g.At), Reason: g.Reason,
-	}
-	if g.Reviewed != 0 {
-		mark.Review = &GlassReview{
-			UserID: store.ActorID(g.Reviewer), Names: fieldgate.Names{Name: g.ReviewerName, Email: g.ReviewerEmail},
-			At: store.TimeOf(g.Reviewed), Comment: g.Comment,
-		}
-	}
-	return mark
 }

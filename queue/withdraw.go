@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 
-	"github.com/fieldgate/fieldgate"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -13,24 +12,6 @@ import (
 // who was cut off, already_claimed, command_finished, vote_not_found for a user without a vote.
 func (q *Queue) Withdraw(ctx context.Context, d Decision) (Command, error) {
 	return q.runOnDecided(ctx, withdrawScript, d, d.Reason)
-}
-
-// ReviewBreakGlass records that the user has reviewed a command that an admin has approved alone. The
-// reason of the decision is the comment. The first review stands. Refusals: session_not_found,
-// command_not_found, also if no admin has approved the command alone, unauthorized for a user who was
-// cut off, self_approval for the admin and the proposer, validation_failed without a comment.
-func (q *Queue) ReviewBreakGlass(ctx context.Context, d Decision) (Command, error) {
-	if fieldgate.IsBlank(d.Reason) {
-		return Command{}, errCommentRequired
-	}
-	c, err := q.Get(ctx, d.Tenant, d.SessionID, d.CommandID)
-	if err != nil {
-		return Command{}, err
-	}
-	if c.BreakGlass == nil {
-		return Command{}, fieldgate.Refuse(fieldgate.CodeCommandNotFound, "There is no such command that an admin has approved alone.")
-	}
-	return q.runOnDecided(ctx, reviewGlassScript, d, d.Reason, !d.SoleUser)
 }
 
 // runOnDecided runs a script that changes what was decided on a command. The arguments precede those that

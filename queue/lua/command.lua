@@ -28,8 +28,9 @@
 --              signed; glass is true if an admin has approved alone
 --   votes      approvals before the one in `approval`, the oldest first, without decision and glass
 --   withdrawn  user who was the last to withdraw an approval
---   glass      {by, name, email, at, reason}: an admin has approved alone; kept for good, and with
---              {reviewer, reviewer_name, reviewer_email, reviewed, comment} after the review
+--   glass      {by, name, email, at, reason, mac}: an admin has approved alone; kept for good, and with
+--              {reviewer, reviewer_name, reviewer_email, reviewed, comment, review_mac} after the
+--              review; the macs authenticate by and reason, and reviewer and comment with them
 --   history    the command's claims, the newest last: {attempt, claimed, ended, outcome}
 --   result     fingerprint of the recorded result
 --   retry_of   id of the first command of the chain of retries that this one ends; absent if it

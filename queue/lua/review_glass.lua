@@ -6,12 +6,16 @@
 -- ARGV[7]      session id
 -- ARGV[8]      comment
 -- ARGV[9]      "1" if neither the proposer nor the admin may review
--- ARGV[10]     id of the user's session at the token issuer; may be empty
--- ARGV[11]     earliest time of a cut-off that refuses the user's token, in Unix ms
+-- ARGV[10]     MAC of the mark of the admin
+-- ARGV[11]     MAC of the review
+-- ARGV[12]     time in Unix ms of a review in the record that no user has made; 0 if there is none
+-- ARGV[13]     id of the user's session at the token issuer; may be empty
+-- ARGV[14]     earliest time of a cut-off that refuses the user's token, in Unix ms
 -- Returns {"ok", events, state}
 -- Refuses with user_cut_off and the reason for the log; or with command_not_found, also if no admin has
 --       approved the command alone, or self_approval with the command's state
--- Guarantees that the first review stands, and that it changes nothing else.
+-- Guarantees that the first review by a user stands. It changes nothing else, but restores a mark that was removed
+-- from the record or changed, as long as the approval tells what it was.
 --@include store/base
 --@include store/device
 --@include store/event
@@ -20,23 +24,31 @@
 --@include command
 local device = device_at(1, 1)
 local id, session, comment, four_eyes = ARGV[6], ARGV[7], ARGV[8], ARGV[9] == '1'
-local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[10], tonumber(ARGV[11])
+local mac, review_mac, forged = ARGV[10], ARGV[11], tonumber(ARGV[12])
+local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[13], tonumber(ARGV[14])
 local now = clock()
 
 if is_cut_off(cut_offs_key, device.actor, auth_session, earliest_cut_off) then
   return refuse('user_cut_off', 'cut_off')
 end
 local c = load_command(device, id)
-if not c or c.session ~= session or not c.glass then
+local approval = c and c.approval or {}
+if not c or c.session ~= session or not (c.glass or approval.glass) then
   return refuse('command_not_found')
-elseif not needs_review(c) then
+end
+c.glass = c.glass or {}
+if approval.glass then
+  c.glass.by, c.glass.name, c.glass.email = approval.by, approval.name, approval.email
+  c.glass.at, c.glass.reason = approval.at, approval.reason
+end
+if not needs_review(c) and c.glass.reviewed ~= forged then
   return ok(device.state)
 elseif four_eyes and (c.glass.by == device.actor or c.proposer == device.actor) then
   return refuse('self_approval', device.state)
 end
 
 c.glass.reviewer, c.glass.reviewer_name, c.glass.reviewer_email = device.actor, device.actor_name, device.actor_email
-c.glass.reviewed, c.glass.comment = now, present(comment)
+c.glass.reviewed, c.glass.comment, c.glass.mac, c.glass.review_mac = now, present(comment), mac, review_mac
 if not is_in_inbox(c) then
   redis.call('ZREM', device.inbox, inbox_member(device, id))
 end

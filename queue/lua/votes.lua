@@ -58,7 +58,10 @@ local function reopen(c)
 end
 
 -- needs_review reports whether an admin has approved the command alone, and no other user has reviewed
--- that yet.
+-- that yet. The approval tells even if the mark was removed from the record.
 local function needs_review(c)
-  return c.glass ~= nil and c.glass.reviewed == nil
+  if c.glass then
+    return c.glass.reviewed == nil
+  end
+  return c.approval ~= nil and c.approval.glass == true
 end

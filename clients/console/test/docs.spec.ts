@@ -49,12 +49,14 @@ for (const colorScheme of ["light", "dark"] as const) {
 test("search finds guides and error codes with the keyboard alone", async ({ page, gateway }) => {
   await page.goto(`${gateway.url}/docs/guides`);
   await page.keyboard.press("/");
+  await expect(page.getByRole("searchbox")).toBeFocused();
   await page.keyboard.type("lease expired claim_expired");
   await expect(page.getByRole("status")).toContainText("found");
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(`${gateway.url}/docs/errors/claim_expired`);
 
   await page.keyboard.press("/");
+  await expect(page.getByRole("searchbox")).toBeFocused();
   await page.keyboard.type("FIELDGATE_RECONCILE_INTERVAL");
   await expect(page.locator("#found a")).not.toHaveCount(0);
   await page.keyboard.press("ArrowDown");
@@ -63,6 +65,7 @@ test("search finds guides and error codes with the keyboard alone", async ({ pag
   await expect(page).toHaveURL(/\/docs\/guides\/operations#/);
 
   await page.keyboard.press("/");
+  await expect(page.getByRole("searchbox")).toBeFocused();
   await page.keyboard.type("<img src=x>");
   await expect(page.getByRole("status")).toHaveText("Nothing found.");
   await page.keyboard.press("Escape");

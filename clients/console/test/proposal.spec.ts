@@ -42,6 +42,7 @@ test("script is proposed in fields by the keyboard alone", async ({ page, gatewa
   const add = page.getByRole("button", { name: "Add to arguments" });
   await add.focus();
   await page.keyboard.press("Enter");
+  await expect(page.getByLabel("Arguments 2", { exact: true })).toBeFocused();
   await page.keyboard.type("unwanted");
   await page.getByRole("button", { name: "Remove Arguments 2" }).focus();
   await page.keyboard.press("Enter");

@@ -101,6 +101,7 @@ test("palette goes anywhere by keys, and changes the theme for good", async ({ p
   await expect(page.getByRole("heading", { level: 1, name: "Compressor 3" })).toBeVisible();
 
   await page.getByRole("button", { name: "Go to…" }).click();
+  await expect(field).toBeFocused();
   await page.keyboard.type("theme");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowDown");

@@ -14,6 +14,7 @@ test("view of a list is kept under a name, used and removed", async ({ page, gat
   await page.getByLabel("Proposed", { exact: true }).selectOption("24h");
   await keep.focus();
   await page.keyboard.press("Enter");
+  await expect(page.getByLabel("Name", { exact: true })).toBeFocused();
   await page.keyboard.type("Night shift");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("dialog")).toHaveCount(0);
