@@ -6,7 +6,7 @@ export default defineConfig({
   outputDir: ".build/results",
   fullyParallel: true,
   workers: 2,
-  timeout: 60_000,
+  timeout: 120_000, // no test that passes on a quiet machine takes half of it
   expect: { timeout: 15_000 }, // a test that passes does not wait for it; a busy machine needs it
   forbidOnly: true,
   reporter: "list",

@@ -5,6 +5,7 @@ import { type Search, useSearch } from "./deviceSearch.js";
 import { ClearFilters, SelectFilter, TextFilter } from "./filters.js";
 import { filterDevices, optionsOf, sortDevices } from "./fleet.js";
 import { CopyButton } from "./forms.js";
+import { deviceTotal } from "./lists.js";
 import { MoreOnScroll, Rows } from "./nearby.js";
 import { Provision } from "./Provision.js";
 import { hashOf, route, setFilters } from "./route.js";
@@ -50,10 +51,11 @@ export function Devices() {
   );
 }
 
-/** Shows how many of the loaded devices are online. */
+/** Shows how many of the loaded devices are online, and how many there are. */
 function Count({ of }: { of: Device[] }) {
   const online = of.filter((device) => device.presence === "online").length;
-  const loaded = hasMore.devices.value ? ` loaded devices online, and there are more` : " online";
+  const all = deviceTotal.value?.toLocaleString();
+  const loaded = hasMore.devices.value ? ` loaded devices online, ${all} in all` : " online";
   return (
     <span class="fine">
       {online.toLocaleString()} of {of.length.toLocaleString()}

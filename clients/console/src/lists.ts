@@ -96,8 +96,15 @@ export class TenantList<T extends { id: string }> {
   }
 }
 
+/** The number of the tenant's devices, by the page that was read last. */
+export const deviceTotal = signal<number>();
+
 export const deviceList = new TenantList<Device>({
-  read: (cursor) => gateway.get("/api/v1/customer/devices", { params: { query: { limit: 200, cursor } } }),
+  read: async (cursor) => {
+    const page = await gateway.get("/api/v1/customer/devices", { params: { query: { limit: 200, cursor } } });
+    deviceTotal.value = page.total;
+    return page;
+  },
   about: (event) => (event.type.startsWith("device.") ? dataOf(event).deviceId : undefined),
   after: (device, event) => deviceAfter(device, event) ?? device,
 });
