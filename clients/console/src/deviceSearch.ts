@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { append, type Page, readPages } from "./pages.js";
 import { gateway } from "./state.js";
 
-/** How long to wait for further keys before a search, in milliseconds. */
+/** How long to wait for further keys before a search for a text, in milliseconds. */
 const waitMs = 250;
 /** The number of matches after which the search waits for the user. */
 const maxFound = 200;
@@ -59,7 +59,7 @@ export function useSearch({ q = "", tag, status }: Record<string, string>, isNee
         )
         .finally(() => stop.signal.aborted || setRunning(false));
     setRunning(isOn);
-    const timer = isOn ? setTimeout(start, waitMs) : undefined;
+    const timer = isOn ? setTimeout(start, search === "" ? 0 : waitMs) : undefined;
     return () => {
       clearTimeout(timer);
       stop.abort();

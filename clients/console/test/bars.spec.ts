@@ -1,5 +1,6 @@
 // Tests what the page transfers, with long logs and with busy devices.
 import { createHash } from "node:crypto";
+import type { Page } from "@playwright/test";
 import { expect, openTestSession, type ProvisionedDevice, registerDevice, signIn, test } from "./fixtures.js";
 import { countTraffic } from "./traffic.js";
 
@@ -65,6 +66,53 @@ test("40 devices that come back cost an open page of the devices 100 KiB and 3 r
   console.log(`40 devices: ${Math.round(bytes / 1024)} KiB, ${requests} requests`);
   expect(requests).toBeLessThanOrEqual(3);
   expect(bytes).toBeLessThanOrEqual(100 * 1024);
+});
+
+/** Whether the fleet is as large as that of the bar, and the page is held to its times. */
+const isLarge = process.env.FIELDGATE_TEST_BARS === "full";
+
+/** Returns the milliseconds from a change of the filters until the table of devices has a number of rows. */
+function filtered(page: Page, filters: string, count: number): Promise<number> {
+  return page.evaluate(
+    async ([filters, count]) => {
+      const began = performance.now();
+      location.hash = `#/devices?${filters}`;
+      while (document.querySelectorAll("tbody tr[aria-rowindex]").length !== count)
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+      return performance.now() - began;
+    },
+    [filters, count] as const,
+  );
+}
+
+test("devices page of a large fleet is usable and filtered at once", async ({ page, gateway }) => {
+  test.setTimeout(300_000);
+  const fleet = isLarge ? 10_000 : 500;
+  const admin = await gateway.token("alice", "admin");
+  for (let from = 0; from < fleet; from += 20) {
+    const provision = (_: unknown, i: number) =>
+      gateway.call(admin, "POST", "/devices", {
+        name: `Pump ${from + i}`,
+        tags: { site: from + i < 10 ? "harbour" : `hall-${(from + i) % 40}` },
+      });
+    await Promise.all(Array.from({ length: 20 }, provision));
+  }
+  await signIn(page, gateway, "vera", "viewer");
+  await page.goto(`${gateway.url}/console#/devices`);
+  const usable: number[] = [];
+  const byTag: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    await page.goto(`${gateway.url}/console#/devices`);
+    await page.reload();
+    const row = await page.waitForFunction(() => document.querySelector("tbody tr td") && performance.now());
+    usable.push(Number(await row.jsonValue()));
+    await page.waitForLoadState("networkidle");
+    byTag.push(await filtered(page, "tag=site:harbour", 10)); // the oldest, which are not loaded
+  }
+  const median = (all: number[]) => all.sort((a, b) => a - b)[2] ?? 0;
+  console.log(`${fleet} devices: usable after ${median(usable)} ms, filtered after ${median(byTag)} ms`);
+  expect(median(usable)).toBeLessThanOrEqual(isLarge ? 1_000 : 10_000);
+  expect(median(byTag)).toBeLessThanOrEqual(isLarge ? 100 : 1_000);
 });
 
 test("a minute of 5 diagnostics a second costs the inbox no read", async ({ page, gateway }) => {
