@@ -37,7 +37,7 @@ const (
 // decided on. The number of parts tells which of the evidence they have.
 func (r record) decided(digest, decision, actor string, shown evidence) []string {
 	parts := []string{"decision", r.tenant, r.deviceID, r.id, digest, decision, actor}
-	isKnown := shown.roles != "" || shown.age != 0 || decision == decisionBreakGlass
+	isKnown := shown.roles != "" || shown.age != 0
 	if isKnown || shown.assurance != "" || shown.assertion != "" {
 		parts = append(parts, shown.assurance)
 	}
@@ -46,6 +46,9 @@ func (r record) decided(digest, decision, actor string, shown evidence) []string
 	}
 	if isKnown {
 		parts = append(parts, shown.roles, strconv.FormatInt(shown.age, 10), shown.reason)
+	}
+	if decision == decisionBreakGlass {
+		parts = append(parts, strconv.FormatInt(shown.at, 10), shown.reason)
 	}
 	return parts
 }
@@ -57,7 +60,7 @@ func (r record) decidedBy(digest string, vote approvalState) []string {
 
 // evidence returns how the approver has proved an approval.
 func (a approvalState) evidence() evidence {
-	return evidence{assurance: a.AAL, assertion: a.Passkey, roles: a.Roles, age: a.Age, reason: a.Reason}
+	return evidence{assurance: a.AAL, assertion: a.Passkey, roles: a.Roles, age: a.Age, reason: a.Reason, at: a.At}
 }
 
 // covered returns the decision that the MAC of a covers.

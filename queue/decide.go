@@ -89,10 +89,10 @@ func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Comman
 			fourEyes = !needs.allowGlassByProposer()
 		}
 	}
-	glassMAC := ""
+	var mark glassState
 	if decision == decisionBreakGlass {
-		shown.reason = d.Reason
-		glassMAC = q.key.MAC(r.marked(s.Digest, glassState{By: store.ActorUser(d.UserID), Reason: d.Reason})...)
+		mark = q.newMark(r, s, d)
+		shown.reason, shown.at = mark.Reason, mark.At
 	}
 	mac, proposer := q.vouch(r, s, decision, d.UserID, shown)
 	s.Required = max(s.requires(), needs.votes())
@@ -101,7 +101,7 @@ func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Comman
 		decision, d.Reason, fourEyes, mac, proposer, d.AuthSessionID, d.EarliestCutOff.UnixMilli(),
 		s.Required, q.key.MAC(r.proposed(s, true)...), shown.assurance, shown.assertion, shown.roles, shown.age,
 		needs.now().Within.Milliseconds(),
-	}, shown.use.Args(), []any{glassMAC}, s.votersWithout(needs.now()))...)
+	}, shown.use.Args(), []any{mark.At, mark.MAC}, s.votersWithout(needs.now()))...)
 	if errors.Is(err, refusal.Stale) {
 		return Command{}, approver.RefuseUse()
 	}
@@ -145,6 +145,7 @@ type evidence struct {
 	roles     string        // names of the user's roles, joined by spaces
 	age       int64         // age of the sign-in in ms; zero if it is not known
 	reason    string        // of the approval
+	at        int64         // time of an approval by an admin alone, in Unix ms
 	use       *approver.Use // nil without an assertion
 }
 

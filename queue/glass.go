@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/fieldgate/fieldgate"
@@ -50,26 +51,35 @@ func (q *Queue) ReviewBreakGlass(ctx context.Context, d Decision) (Command, erro
 		forged = stored.Glass.Reviewed
 	}
 	review := *mark
-	review.Reviewer, review.Comment = store.ActorUser(d.UserID), d.Reason
+	review.Reviewer, review.Reviewed, review.Comment = store.ActorUser(d.UserID), time.Now().UnixMilli(), d.Reason
 	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey()}
 	return q.runAsUser(ctx, reviewGlassScript, c, scope, keys, d.Reason, !d.SoleUser,
-		q.key.MAC(r.marked(stored.Digest, *mark)...), q.key.MAC(r.reviewed(stored.Digest, review)...), forged,
+		q.key.MAC(r.marked(stored.Digest, *mark)...), review.Reviewed, q.key.MAC(r.reviewed(stored.Digest, review)...), forged,
 		d.AuthSessionID, d.EarliestCutOff.UnixMilli())
+}
+
+// newMark returns the mark of a user who approves the command alone now.
+func (q *Queue) newMark(r record, s state, d Decision) glassState {
+	mark := glassState{By: store.ActorUser(d.UserID), At: time.Now().UnixMilli(), Reason: d.Reason}
+	mark.MAC = q.key.MAC(r.marked(s.Digest, mark)...)
+	return mark
 }
 
 // marked returns the parts of a record that the mark of an admin who has approved alone has set.
 func (r record) marked(digest string, g glassState) []string {
-	return []string{"break glass", r.tenant, r.deviceID, r.id, digest, g.By, g.Reason}
+	return []string{"break glass", r.tenant, r.deviceID, r.id, digest, g.By, strconv.FormatInt(g.At, 10), g.Reason}
 }
 
-// reviewed returns the parts of a record that the review of such a mark has set.
+// reviewed returns the parts of a record that the review of such a mark has set. The review of one mark is never that
+// of another, because they include its time.
 func (r record) reviewed(digest string, g glassState) []string {
-	return []string{"review", r.tenant, r.deviceID, r.id, digest, g.By, g.Reason, g.Reviewer, g.Comment}
+	return append([]string{"review", g.Reviewer, strconv.FormatInt(g.Reviewed, 10), g.Comment}, r.marked(digest, g)...)
 }
 
 // provenGlass returns the mark that an admin has approved the command alone, or nil. An approval that is one
-// itself proves the mark, even if that was changed or removed. A review that no user has made is left out. The
-// decision of the state must be proven.
+// itself proves the mark, even if that was changed or removed. A review that no user has made is left out. Unlike a
+// vote, it is not believed because the command has ended: that is when most are made. The decision of the state must be
+// proven.
 func (q *Queue) provenGlass(r record, s state) *glassState {
 	var mark glassState
 	if s.Glass != nil {
@@ -81,7 +91,7 @@ func (q *Queue) provenGlass(r record, s state) *glassState {
 	case s.Glass == nil || q.isForged(s, mark.MAC, r.marked(s.Digest, mark)):
 		return nil
 	}
-	if mark.Reviewed != 0 && q.isForged(s, mark.ReviewMAC, r.reviewed(s.Digest, mark)) {
+	if mark.Reviewed != 0 && q.key.Accept(mark.ReviewMAC, r.reviewed(s.Digest, mark)...) != nil {
 		mark.Reviewer, mark.ReviewerName, mark.ReviewerEmail, mark.Reviewed, mark.Comment = "", "", "", 0, ""
 	}
 	return &mark

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +33,12 @@ func TestBreakGlass_MarkOutlivesTheStore(t *testing.T) {
 		},
 		"a review with the MAC of the mark": func(s map[string]any) {
 			markOf(s)["reviewer"], markOf(s)["reviewed"], markOf(s)["review_mac"] = "user:erin", 1, markOf(s)["mac"]
+		},
+		"a review in a record of no key": func(s map[string]any) {
+			if s["status"] == "succeeded" { // a command that waits would not run any more
+				delete(s, "mac")
+			}
+			markOf(s)["reviewer"], markOf(s)["reviewed"] = "user:erin", 1
 		},
 	}
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
@@ -76,12 +83,31 @@ func TestBreakGlass_ReviewIsOfThisMarkAndCommand(t *testing.T) {
 		}
 	})
 	require.Nil(t, f.get(c.ID).BreakGlass.Review)
-	for field, value := range map[string]any{"reviewer": "user:mallory", "comment": "all is well"} {
+	for field, value := range map[string]any{"reviewer": "user:mallory", "comment": "all is well", "reviewed": 1} {
 		f.editState(other.ID, func(s map[string]any) { markOf(s)[field] = value })
 		require.Nil(t, f.get(other.ID).BreakGlass.Review, field)
 		f.editState(other.ID, func(s map[string]any) { markOf(s)[field] = theirs[field] })
 		require.NotNil(t, f.get(other.ID).BreakGlass.Review, field)
 	}
+}
+
+// TestBreakGlass_ReviewIsOfNoLaterMark removes a mark whose approval was withdrawn, so that the admin can approve alone
+// again, and puts the review of the first time back.
+func TestBreakGlass_ReviewIsOfNoLaterMark(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, storetest.Redis(t), requiring(glassRule), withRecordKey)
+	c := f.propose(review)
+	first := f.breakGlass(c, "dora").BreakGlass
+	f.reviewGlass(c, "erin")
+	_, err := f.queue.Withdraw(t.Context(), f.vote(c, "dora", true))
+	require.NoError(t, err)
+	old := markOf(f.state(c.ID))
+	f.editState(c.ID, func(s map[string]any) { delete(s, "glass") })
+	require.Eventually(t, func() bool { return time.Now().After(first.At.Add(time.Millisecond)) }, time.Second, time.Millisecond)
+	second := f.breakGlass(c, "dora").BreakGlass
+	require.True(t, second.At.After(first.At))
+	f.editState(c.ID, func(s map[string]any) { s["glass"] = old })
+	require.Equal(t, second, f.get(c.ID).BreakGlass)
 }
 
 // TestBreakGlass_ForgedMarkIsNotShown writes a mark into the record of a command that no admin has approved alone, and

@@ -20,8 +20,9 @@
 -- ARGV[20]     age of the sign-in in ms, which the MAC covers; 0 if it is not known
 -- ARGV[21]     time within which users must approve by the policy as it is now, in ms; 0 for any
 -- ARGV[22..24] id, record and signature counter of the passkey
--- ARGV[25]     MAC of the mark that an admin has approved alone; empty for another decision
--- ARGV[26...]  users whose votes do not count any more by the policy as it is now, as actors
+-- ARGV[25..26] time in Unix ms, by the clock of the gateway, and MAC of the mark that an admin has approved alone; the
+--              MAC of the decision covers the time too; 0 and empty for another decision
+-- ARGV[27...]  users whose votes do not count any more by the policy as it is now, as actors
 -- Returns {"ok", events, state}
 -- Refuses with user_cut_off and the reason for the log; with stale if the passkey is not the one that the
 --       gateway has verified, or its signature counter has not grown; or with command_not_found, already_decided,
@@ -47,8 +48,8 @@ local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[13], tonumbe
 local required_now, required_mac, aal = tonumber(ARGV[15]), ARGV[16], ARGV[17]
 local assertion, passkey, passkey_record, counter = ARGV[18], ARGV[22], ARGV[23], tonumber(ARGV[24])
 local roles, age, approve_within = ARGV[19], tonumber(ARGV[20]), tonumber(ARGV[21])
-local glass_mac = ARGV[25]
-local VOTERS = 26 -- index of the first user in ARGV
+local glass_at, glass_mac = tonumber(ARGV[25]), ARGV[26]
+local VOTERS = 27 -- index of the first user in ARGV
 local breaks_glass = decision == 'break_glass'
 local now = clock()
 
@@ -141,7 +142,7 @@ if assertion ~= '' and not use_passkey(KEYS[15], passkey, passkey_record, counte
 end
 local vote = {
   by = device.actor, name = device.actor_name, email = device.actor_email,
-  at = now, reason = present(reason), aal = present(aal), roles = present(roles), age = age > 0 and age or nil, passkey = present(assertion), mac = mac,
+  at = breaks_glass and glass_at or now, reason = present(reason), aal = present(aal), roles = present(roles), age = age > 0 and age or nil, passkey = present(assertion), mac = mac,
 }
 if decision == 'approved' and count_votes(c) + 1 < required then
   add_vote(c, vote)
@@ -155,7 +156,7 @@ vote.decision = decision == 'rejected' and decision or 'approved'
 c.approval = vote
 if breaks_glass then
   vote.glass = true
-  c.glass = { by = vote.by, name = vote.name, email = vote.email, at = now, reason = vote.reason, mac = glass_mac }
+  c.glass = { by = vote.by, name = vote.name, email = vote.email, at = vote.at, reason = vote.reason, mac = glass_mac }
 end
 if decision == 'rejected' then
   finish(device, id, c, 'rejected', now)

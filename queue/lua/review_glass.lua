@@ -7,10 +7,11 @@
 -- ARGV[8]      comment
 -- ARGV[9]      "1" if neither the proposer nor the admin may review
 -- ARGV[10]     MAC of the mark of the admin
--- ARGV[11]     MAC of the review
--- ARGV[12]     time in Unix ms of a review in the record that no user has made; 0 if there is none
--- ARGV[13]     id of the user's session at the token issuer; may be empty
--- ARGV[14]     earliest time of a cut-off that refuses the user's token, in Unix ms
+-- ARGV[11]     time of the review in Unix ms, by the clock of the gateway
+-- ARGV[12]     MAC of the review, which covers the time
+-- ARGV[13]     time in Unix ms of a review in the record that no user has made; 0 if there is none
+-- ARGV[14]     id of the user's session at the token issuer; may be empty
+-- ARGV[15]     earliest time of a cut-off that refuses the user's token, in Unix ms
 -- Returns {"ok", events, state}
 -- Refuses with user_cut_off and the reason for the log; or with command_not_found, also if no admin has
 --       approved the command alone, or self_approval with the command's state
@@ -24,8 +25,8 @@
 --@include command
 local device = device_at(1, 1)
 local id, session, comment, four_eyes = ARGV[6], ARGV[7], ARGV[8], ARGV[9] == '1'
-local mac, review_mac, forged = ARGV[10], ARGV[11], tonumber(ARGV[12])
-local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[13], tonumber(ARGV[14])
+local mac, reviewed, review_mac, forged = ARGV[10], tonumber(ARGV[11]), ARGV[12], tonumber(ARGV[13])
+local cut_offs_key, auth_session, earliest_cut_off = KEYS[14], ARGV[14], tonumber(ARGV[15])
 local now = clock()
 
 if is_cut_off(cut_offs_key, device.actor, auth_session, earliest_cut_off) then
@@ -48,7 +49,7 @@ elseif four_eyes and (c.glass.by == device.actor or c.proposer == device.actor) 
 end
 
 c.glass.reviewer, c.glass.reviewer_name, c.glass.reviewer_email = device.actor, device.actor_name, device.actor_email
-c.glass.reviewed, c.glass.comment, c.glass.mac, c.glass.review_mac = now, present(comment), mac, review_mac
+c.glass.reviewed, c.glass.comment, c.glass.mac, c.glass.review_mac = reviewed, present(comment), mac, review_mac
 if not is_in_inbox(c) then
   redis.call('ZREM', device.inbox, inbox_member(device, id))
 end
