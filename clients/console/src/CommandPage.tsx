@@ -5,6 +5,7 @@ import { DecisionButtons } from "./DecisionButtons.js";
 import { commandAfter, dataOf, saysTooLittle, withEvents } from "./events.js";
 import { CopyButton } from "./forms.js";
 import { Missing } from "./NotFound.js";
+import { ReceiptSection } from "./Receipt.js";
 import { mayDecide } from "./signin/stepup.js";
 import { gateway, inbox, listen, rereads } from "./state.js";
 import { Loading, Problem } from "./ui.js";
@@ -33,6 +34,7 @@ export function CommandPage({ sessionId, id }: { sessionId: string; id: string }
           </div>
         </CommandCard>
       </ul>
+      <ReceiptSection command={command} />
     </>
   );
 }

@@ -2,7 +2,7 @@ import type { Command, Device } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
 import { openDecision } from "./DecisionButtons.js";
 import { Dialog, FormButtons, ReasonField, valuesOf } from "./forms.js";
-import { PasskeyChoice } from "./Passkeys.js";
+import { AddPasskeyLink, PasskeyChoice } from "./Passkeys.js";
 import { ReadToEnd } from "./ReadToEnd.js";
 import { StatementView } from "./StatementView.js";
 import { withStepUp } from "./signin/stepup.js";
@@ -127,6 +127,7 @@ function DecisionForm({ command, approve, shown, device, isRead, onClose }: Form
         {approve && ` ${whatFollows(command, device)}`}
       </p>
       <Problem error={error} />
+      <AddPasskeyLink error={error} onLeave={onClose} />
       <FormButtons
         verb={approve ? "Approve" : "Reject"}
         harmful={!approve}

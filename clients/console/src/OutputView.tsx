@@ -5,6 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { plainStyle, type Style } from "./ansi.js";
 import { CopyButton } from "./forms.js";
 import { type Chunk, type CutPiece, chunksOf, cutPieces, type Hit, hitsOf, maxHits } from "./outputText.js";
+import { download } from "./save.js";
 import { DeceptionWarning, markedSegment } from "./ui.js";
 
 interface Props {
@@ -216,13 +217,4 @@ function drawn(piece: CutPiece, current: Hit | undefined, key: number): Componen
 
 function classesOf({ color, bold }: Style): string[] {
   return [color !== plainStyle.color && `ansi-${color}`, bold && "ansi-bold"].filter((name) => name !== false);
-}
-
-/** Saves a text as a file, byte by byte. */
-function download(text: string, file: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-  link.download = file;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

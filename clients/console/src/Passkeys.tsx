@@ -1,8 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { ConfirmedButton, Field, valuesOf } from "./forms.js";
-import { hasRole } from "./signin/user.js";
-import { createPasskey, type Passkey, readPasskeys, relyingParty } from "./signing.js";
-import { announcement, gateway } from "./state.js";
+import { useReading } from "./reading.js";
+import { isKeyOf, parseRoster, type Roster, textOf } from "./roster.js";
+import { hasRole, user } from "./signin/user.js";
+import { createPasskey, NoPasskeyError, type Passkey, readPasskeys, relyingParty } from "./signing.js";
+import { announcement, gateway, listen } from "./state.js";
 import { Problem, Time, UserText, useAction } from "./ui.js";
 
 /** Lists the passkeys with which the user signs approvals. It shows nothing to users who approve nothing. */
@@ -14,6 +16,7 @@ function Section() {
   const [keys, setKeys] = useState<Passkey[]>();
   const reading = useAction(async () => setKeys(await readPasskeys()));
   useEffect(() => void reading.run(), []);
+  const roster = useRoster();
   const remove = async (passkeyId: string) => {
     await gateway.delete("/api/v1/customer/passkeys/{passkeyId}", { params: { path: { passkeyId } } });
     void reading.run();
@@ -22,14 +25,44 @@ function Section() {
     <section class="card" aria-labelledby="approval-passkeys">
       <h2 id="approval-passkeys">Passkeys for approvals</h2>
       <p class="fine">A passkey signs what you approve, so that devices can check it without trusting this gateway.</p>
-      {keys && keys.length > 0 && <PasskeyList keys={keys} remove={remove} />}
+      {keys && keys.length > 0 && <PasskeyList keys={keys} roster={roster} remove={remove} />}
       <AddPasskey onAdded={() => void reading.run()} />
       <Problem error={reading.error} />
     </section>
   );
 }
 
-function PasskeyList({ keys, remove }: { keys: Passkey[]; remove: (id: string) => Promise<void> }) {
+/** Returns the version of the roster that applies. It returns `undefined` if there is none, or until it was read. */
+function useRoster(): Roster | undefined {
+  const [roster, setRoster] = useState<Roster>();
+  const { run } = useReading(async () => {
+    const { versions } = await gateway.get("/api/v1/customer/roster");
+    const newest = versions.at(-1);
+    setRoster(newest && parseRoster(textOf(newest)));
+  });
+  useEffect(() => void run(), []);
+  useEffect(() => listen((event) => event.type === "roster.changed" && void run()), []);
+  return roster;
+}
+
+/** Marks a passkey that the roster does not have. */
+function NotInRoster({ of, roster }: { of: Passkey; roster: Roster | undefined }) {
+  if (!roster || isKeyOf(roster, user.value?.id ?? "", of.publicKey)) return null;
+  return (
+    <p class="caution">
+      <strong>Not in the roster.</strong> Devices that require approvers do not count what it signs.{" "}
+      <a href="#/roster">Open the roster</a>
+    </p>
+  );
+}
+
+interface ListProps {
+  keys: Passkey[];
+  roster: Roster | undefined;
+  remove: (id: string) => Promise<void>;
+}
+
+function PasskeyList({ keys, roster, remove }: ListProps) {
   return (
     <ul class="items">
       {keys.map((key) => (
@@ -55,6 +88,7 @@ function PasskeyList({ keys, remove }: { keys: Passkey[]; remove: (id: string) =
             action={() => remove(key.id)}
             noReason
           />
+          <NotInRoster of={key} roster={roster} />
         </li>
       ))}
     </ul>
@@ -80,6 +114,19 @@ function AddPasskey({ onAdded }: { onAdded: () => void }) {
         </button>
       </div>
     </form>
+  );
+}
+
+/** Links to the page where passkeys are added, if an approval has failed because the user has none. */
+export function AddPasskeyLink({ error, onLeave }: { error: unknown; onLeave: () => void }) {
+  if (!(error instanceof NoPasskeyError)) return null;
+  return (
+    <p>
+      {/* biome-ignore lint/a11y/useValidAnchor: the link leads to a page, and closes the dialog on the way */}
+      <a href="#/account" onClick={onLeave}>
+        Add a passkey
+      </a>
+    </p>
   );
 }
 

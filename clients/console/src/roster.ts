@@ -130,6 +130,11 @@ export function signerOf(roster: Roster, passkeyId: string): string | undefined 
   return roster.approvers.find(({ keys }) => keys.some(({ kid }) => kid === passkeyId))?.user;
 }
 
+/** Reports whether a key is that of a user in a roster, so that devices count what it signs. */
+export function isKeyOf(roster: Roster, user: string, key: Key): boolean {
+  return roster.approvers.some((approver) => approver.user === user && includesKey(approver.keys, key));
+}
+
 /** Returns what the next version changes, as sentences. All approvers of a first version are new. */
 export function changesOf(next: Roster, current: Roster | undefined): string[] {
   const before = new Map(current?.approvers.map((approver) => [approver.user, approver]));

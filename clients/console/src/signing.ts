@@ -71,13 +71,19 @@ export function asksForPasskey(error: unknown): boolean {
   return error instanceof FieldgateError && error.code === "step_up_required" && error.problem?.assurance === "passkey";
 }
 
+/** An approval needs a passkey, and the user has none. */
+export class NoPasskeyError extends Error {
+  constructor() {
+    super("This approval needs a passkey, and you have none. Add one to your account: select your name.");
+  }
+}
+
 async function sign(digest: string | undefined): Promise<Assertion> {
   if (!digest) throw new Error("A command that cannot be shown cannot be signed.");
   if (!relyingParty.value)
     throw new Error("This approval needs a passkey, which this browser or this gateway does not have.");
   const keys = await readPasskeys();
-  if (!keys.length)
-    throw new Error("This approval needs a passkey, and you have none. Add one to your account: select your name.");
+  if (!keys.length) throw new NoPasskeyError();
   return signWith(
     keys.map(({ id }) => id),
     digest,

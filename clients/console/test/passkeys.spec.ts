@@ -48,6 +48,9 @@ test.describe("with a rule that requires a passkey", () => {
     await expect(page.getByRole("dialog").getByRole("alert")).toContainText(
       "Add one to your account: select your name.",
     );
+    await page.getByRole("link", { name: "Add a passkey" }).click();
+    await expect(page.getByRole("dialog")).toHaveCount(0);
+    await expect(page.getByLabel("Name of the new passkey")).toBeVisible();
   });
 });
 

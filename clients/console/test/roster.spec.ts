@@ -91,6 +91,24 @@ test("approvers of a version sign the next one", async ({ page, gateway, browser
   await bob.context().close();
 });
 
+test("passkey that is not in the roster is marked", async ({ page, gateway, browser }) => {
+  await openRoster(page, gateway, "dora", "admin");
+  const bob = await openAsBob(browser, gateway);
+  await bob.getByRole("link", { name: "bob" }).click();
+  await expect(bob.getByRole("button", { name: "Remove…" })).toBeVisible();
+  await expect(bob.getByText("Not in the roster.")).toHaveCount(0); // there is none
+  await sign(page);
+  await publish(page, 1);
+  await expect(bob.getByText("Not in the roster.")).toBeVisible(); // without a click
+  await bob.getByRole("link", { name: "Open the roster" }).click();
+  await expect(bob.getByRole("heading", { name: "Version 1", exact: true })).toBeVisible();
+
+  await page.getByRole("link", { name: "dora" }).click();
+  await expect(page.getByRole("button", { name: "Remove…" })).toBeVisible();
+  await expect(page.getByText("Not in the roster.")).toHaveCount(0);
+  await bob.context().close();
+});
+
 test.describe("refusals", () => {
   test.use({ allowedErrors: [/status of 4/] });
 

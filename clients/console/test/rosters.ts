@@ -13,7 +13,7 @@ export async function openRoster(
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await signIn(page, gateway, user, role, gateway.url.replace("127.0.0.1", "localhost")); // an address has no passkeys
   await addPasskey(page);
-  await page.getByRole("link", { name: "Roster" }).click();
+  await page.getByRole("link", { name: "Roster", exact: true }).click();
   await expect(page.getByRole("heading", { name: "Next version" })).toBeVisible();
 }
 
