@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,28 @@ func TestRelease_SignsAndDescribesItsFiles(t *testing.T) {
 	require.Contains(t, guide, config.Signs[0].Cmd+" verify-blob --bundle "+bundle+" "+config.Checksum.Name)
 	require.Contains(t, config.SBOMs[0].Documents[0], ".cdx.json")
 	require.Contains(t, guide, ".cdx.json")
+}
+
+// TestRelease_AgentForMIPSHasSoftwareFloatingPoint requires what the processors of routers need. GoReleaser takes it
+// from the target, whatever the environment says.
+func TestRelease_AgentForMIPSHasSoftwareFloatingPoint(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		Builds []struct {
+			ID     string
+			GoArch []string `yaml:"goarch"`
+			GoMIPS []string `yaml:"gomips"`
+		}
+	}
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, ".goreleaser.yaml")), &config))
+	built := 0
+	for _, build := range config.Builds {
+		if slices.Contains(build.GoArch, "mipsle") {
+			require.Equal(t, []string{"softfloat"}, build.GoMIPS, build.ID)
+			built++
+		}
+	}
+	require.Positive(t, built)
 }
 
 // read returns a file of the repository.
