@@ -66,7 +66,20 @@ func (q *Queue) BreakGlass(ctx context.Context, d Decision) (Command, error) {
 	return q.decide(ctx, d, decisionBreakGlass)
 }
 
-func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Command, error) {
+// decide records a decision. A command that was decided when it was read may wait again when the script runs,
+// because an approval was withdrawn meanwhile. The decision is then judged as that on a command that waits.
+func (q *Queue) decide(ctx context.Context, d Decision, decision string) (c Command, err error) {
+	for range maxTries {
+		c, err = q.decideNow(ctx, d, decision)
+		if !errors.Is(err, refusal.Stale) {
+			return c, err
+		}
+	}
+	return Command{}, refusal.New(fieldgate.CodeAlreadyDecided)
+}
+
+// decideNow is like decide. The error is refusal.Stale if the command waits and did not when it was read.
+func (q *Queue) decideNow(ctx context.Context, d Decision, decision string) (Command, error) {
 	r, c, err := q.getRecord(ctx, d.Tenant, d.SessionID, d.CommandID)
 	if err != nil {
 		return Command{}, err
@@ -102,7 +115,7 @@ func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Comman
 		s.Required, q.key.MAC(r.proposed(s, true)...), shown.assurance, shown.assertion, shown.roles, shown.age,
 		needs.now().Within.Milliseconds(),
 	}, shown.use.Args(), []any{mark.At, mark.MAC}, s.votersWithout(needs.now()))...)
-	if errors.Is(err, refusal.Stale) {
+	if errors.Is(err, refusal.Stale) && mac != "" {
 		return Command{}, approver.RefuseUse()
 	}
 	return decided, err

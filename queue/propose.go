@@ -85,7 +85,8 @@ func (q *Queue) proposeNow(ctx context.Context, p Proposal) (c Command, err erro
 	return c, err
 }
 
-// maxTries is the maximum number of tries of a proposal. A try fails if the store's clock jumps
+// maxTries is the maximum number of tries of a proposal or a decision whose script finds that what was read before
+// is out of date. A try of a proposal fails if the store's clock jumps
 // between the read of the clock and the script, for example in a failover, or if the device is not
 // called any more what this instance remembers. The clocks of a
 // cluster's nodes may differ by less than RECENT_MS of propose.lua.

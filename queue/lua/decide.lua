@@ -25,7 +25,8 @@
 -- ARGV[27...]  users whose votes do not count any more by the policy as it is now, as actors
 -- Returns {"ok", events, state}
 -- Refuses with user_cut_off and the reason for the log; with stale if the passkey is not the one that the
---       gateway has verified, or its signature counter has not grown; or with command_not_found, already_decided,
+--       gateway has verified, or its signature counter has not grown, or if the command waits and the
+--       gateway has found that it does not; or with command_not_found, already_decided,
 --       session_closed, approval_expired, command_finished, self_approval, command_denied; all but the first two
 --       contain the command's state
 -- Guarantees that a user who was cut off decides nothing from then on, whatever the instance knows;
@@ -89,7 +90,9 @@ end
 
 local too_late = false
 local closed = false
-if c.status == 'pending_approval' then
+if c.status == 'pending_approval' and mac == '' then
+  return refuse('stale') -- an approval was withdrawn since the gateway has read the command, and has judged nothing
+elseif c.status == 'pending_approval' then
   local approve_by = (c.claimed or c.created) + approve_within -- what was claimed waits since it was taken back
   if decision ~= 'rejected' and approve_within > 0 and approve_by <= now then
     c.approve_by = math.min(c.approve_by, approve_by)
