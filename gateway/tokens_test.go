@@ -54,7 +54,8 @@ func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 	alice := g.User(gatewaytest.NewTenantID(), "alice", "admin")
 	_, err := alice.SystemInfo(t.Context())
 	require.NoError(t, err)
-	fetched := g.Issuer.Requests()
+	const interval = 30 * time.Second // between two fetches, by default; a slow machine takes longer for all tokens
+	fetched, began := g.Issuer.Requests(), time.Now()
 	codes := concurrently(2000, func(i int) error {
 		header := g.Issuer.Header()
 		header["kid"] = fmt.Sprintf("unknown-%d", i)
@@ -65,7 +66,7 @@ func TestToken_UnknownKeysCauseOneFetchAtMost(t *testing.T) {
 		return err
 	})
 	require.Equal(t, map[client.ProblemCode]int{client.CodeUnauthorized: 2000}, codes)
-	require.LessOrEqual(t, g.Issuer.Requests()-fetched, 1)
+	require.LessOrEqual(t, g.Issuer.Requests()-fetched, 1+int(time.Since(began)/interval))
 	_, err = alice.SystemInfo(t.Context())
 	require.NoError(t, err, "known tokens are still accepted")
 }

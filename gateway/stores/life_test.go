@@ -254,10 +254,24 @@ func (l *life) surviveFailover(t *testing.T, s *site) {
 			return err == nil
 		})
 	}
-	claimed := l.claim(t)
+	claimed := l.claimAgain(t)
 	require.Equal(t, accepted.ID, claimed.ID)
 	l.submit(t, claimed)
 	l.wake(t)
+}
+
+// claimAgain is like claim after a failover: an instance may have other connections to the master that died.
+func (l *life) claimAgain(t *testing.T) client.ClaimedCommand {
+	t.Helper()
+	var claimed []client.ClaimedCommand
+	key := client.WithIdempotencyKey(gatewaytest.NewTenantID())
+	eventually(t, "the store does not accept claims again", func() (done bool) {
+		var err error
+		claimed, err = l.device.Claim(t.Context(), client.ClaimRequest{VisibilityTimeoutMs: 3_600_000}, key)
+		return err == nil
+	})
+	require.Len(t, claimed, 1)
+	return claimed[0]
 }
 
 // repair deletes an index and requires that the reconciler writes it again. It also changes a

@@ -5179,7 +5179,8 @@ export interface operations {
                      *           "model": "PX-400"
                      *         }
                      *       ],
-                     *       "nextCursor": "MDFqZDNxOHp2Ng"
+                     *       "nextCursor": "MDFqZDNxOHp2Ng",
+                     *       "total": 1204
                      *     }
                      */
                     "application/json": components["schemas"]["DeviceList"];
