@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/cost"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	// maxWhen is the maximum length of an expression, in bytes.
+	// maxWhen is the maximum length of an expression, in characters.
 	maxWhen = 1000
 
 	// maxCost is the maximum cost of all expressions of a document, in the units of CEL, for the longest
@@ -65,8 +66,8 @@ var environment = sync.OnceValues(newEnvironment)
 
 // compileWhen compiles an expression.
 func compileWhen(text string) (*condition, error) {
-	if len(text) > maxWhen {
-		return nil, fmt.Errorf("must have %d bytes at most", maxWhen)
+	if utf8.RuneCountInString(text) > maxWhen {
+		return nil, fmt.Errorf("must have %d characters at most", maxWhen)
 	}
 	env, err := environment()
 	if err != nil {

@@ -280,6 +280,9 @@ func (p *Policies) Save(ctx context.Context, by Author, d policy.Document, repla
 			break
 		}
 	}
+	if errors.Is(err, refusal.Stale) {
+		return State{}, refusal.New(fieldgate.CodePolicyConflict) // others save at the same time
+	}
 	if err != nil {
 		return State{}, err
 	}

@@ -54,7 +54,7 @@ const otherTypes = [null, true, false, 0, 1, '', '1', 'true', 'null', [], [1], [
 export function variantsOf(schema, example, random) {
   const isAny = Object.keys(schema).every((keyword) => keyword === 'description');
   const none = () => [];
-  const own = isAny ? none : { string: strings, integer: numbers, number: numbers, boolean: none, object: objects }[schema.type];
+  const own = isAny ? none : { string: strings, integer: numbers, number: numbers, boolean: none, object: objects, array: lists }[schema.type];
   if (!own) throw new Error(`no variants of ${JSON.stringify(schema)}`);
   return [...otherTypes, ...own(schema, example, random)].map((variant) => ({ pointer: '', ...variant }));
 }
@@ -156,6 +156,17 @@ function objects(schema, example, random) {
   return all;
 }
 
+// lists returns lists of the maximum length and beside it, and those with one item at the edges of its schema.
+function lists(schema, example, random) {
+  const item = example?.[0] ?? exampleValue(schema.items, random);
+  const all = [{ label: 'valid', value: example ?? [] }];
+  for (const length of [schema.minItems, schema.maxItems].filter((n) => n !== undefined).flatMap((n) => [n - 1, n, n + 1])) {
+    if (length >= 0) all.push({ label: `${length} items`, value: Array(length).fill(item) });
+  }
+  all.push(...variantsOf(schema.items, item, random).map((variant) => ({ ...variant, pointer: `/0${variant.pointer}`, value: [variant.value] })));
+  return all;
+}
+
 // members returns objects that differ from base in one property.
 function members(base, name, property, random) {
   const { [name]: value, ...rest } = base;
@@ -191,6 +202,8 @@ function exampleValue(schema, random) {
       return schema.minimum ?? 0;
     case 'boolean':
       return true;
+    case 'array':
+      return [];
   }
   const required = schema.required ?? [];
   return Object.fromEntries(required.map((name) => [name, exampleValue(schema.properties[name], random)]));

@@ -60,7 +60,7 @@ for (const screen of screens) {
           await check(list.replace(/\W+/g, "-"));
         }
         await page.goto(`${gateway.url}/console#/commands/${sessionId}/${commandIds[0]}`);
-        await expect(page.locator(".card")).toBeVisible();
+        await expect(page.locator("li.card")).toBeVisible();
         await check("command");
         await page.keyboard.press("Control+k");
         await expect(page.getByRole("combobox", { name: "Page, device" })).toBeFocused();

@@ -67,7 +67,7 @@ test("what failed today is counted, listed, filtered and linked", async ({ page,
   await expect(rows).toHaveCount(1);
   await rows.getByRole("link", { name: "diagnostic.disk" }).click();
   await expect(page.getByRole("heading", { name: "Command", level: 1 })).toBeVisible();
-  await expect(page.locator(".card")).toContainText("succeeded");
+  await expect(page.locator("li.card")).toContainText("succeeded");
   await page.getByRole("link", { name: "Pump 7" }).click();
   await expect(page.getByRole("table", { name: "Commands of this device" }).locator("tbody tr")).toHaveCount(3);
 });
