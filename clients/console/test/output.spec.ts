@@ -80,7 +80,7 @@ test("long output is folded, searched by keys, wrapped and saved", async ({ page
   expect(await isWider()).toBe(true);
 
   const downloading = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Download" }).click();
+  await page.getByRole("button", { name: "Download Output" }).click();
   const download = await downloading;
   expect(download.suggestedFilename()).toBe(`${id}.txt`);
   expect(readFileSync(await download.path())).toEqual(Buffer.from(output));
