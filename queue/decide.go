@@ -93,19 +93,15 @@ func (q *Queue) decideNow(ctx context.Context, d Decision, decision string) (Com
 			"The digest is not that of this command: read the command again and check what it does before you decide.")
 		return Command{}, withState(refused, c.ID, c.Status, c.Attempt)
 	}
-	needs, shown, fourEyes := demands{}, evidence{}, !d.SoleUser
+	needs, shown, mark, fourEyes := demands{}, evidence{}, glassState{}, !d.SoleUser
 	if decision != decisionRejected && s.Status == PendingApproval {
 		if needs, shown, err = q.checkApproval(ctx, d, c, decision); err != nil {
 			return Command{}, err
 		}
 		if decision == decisionBreakGlass {
-			fourEyes = !needs.allowGlassByProposer()
+			fourEyes, mark = !needs.allowGlassByProposer(), q.newMark(r, s, d)
+			shown.reason, shown.at = mark.Reason, mark.At
 		}
-	}
-	var mark glassState
-	if decision == decisionBreakGlass {
-		mark = q.newMark(r, s, d)
-		shown.reason, shown.at = mark.Reason, mark.At
 	}
 	mac, proposer := q.vouch(r, s, decision, d.UserID, shown)
 	s.Required = max(s.requires(), needs.votes())

@@ -52,10 +52,8 @@ func (q *Queue) ReviewBreakGlass(ctx context.Context, d Decision) (Command, erro
 	}
 	review := *mark
 	review.Reviewer, review.Reviewed, review.Comment = store.ActorUser(d.UserID), time.Now().UnixMilli(), d.Reason
-	scope, keys := q.scopeOf(c, d.UserID, d.Names, d.RequestID), []string{store.Tenant(d.Tenant).CutOffsKey()}
-	return q.runAsUser(ctx, reviewGlassScript, c, scope, keys, d.Reason, !d.SoleUser,
-		q.key.MAC(r.marked(stored.Digest, *mark)...), review.Reviewed, q.key.MAC(r.reviewed(stored.Digest, review)...), forged,
-		d.AuthSessionID, d.EarliestCutOff.UnixMilli())
+	return q.runOnDecided(ctx, reviewGlassScript, c, d, d.Reason, !d.SoleUser,
+		q.key.MAC(r.marked(stored.Digest, *mark)...), review.Reviewed, q.key.MAC(r.reviewed(stored.Digest, review)...), forged)
 }
 
 // newMark returns the mark of a user who approves the command alone now.

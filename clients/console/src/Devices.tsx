@@ -54,8 +54,9 @@ export function Devices() {
 /** Shows how many of the loaded devices are online, and how many there are. */
 function Count({ of }: { of: Device[] }) {
   const online = of.filter((device) => device.presence === "online").length;
-  const all = deviceTotal.value?.toLocaleString();
-  const loaded = hasMore.devices.value ? ` loaded devices online, ${all} in all` : " online";
+  const all = deviceTotal.value;
+  const rest = all === undefined ? "and there are more" : `${all.toLocaleString()} in all`;
+  const loaded = hasMore.devices.value ? ` loaded devices online, ${rest}` : " online";
   return (
     <span class="fine">
       {online.toLocaleString()} of {of.length.toLocaleString()}
