@@ -1,6 +1,6 @@
 // The filters above a list. They are part of the address, so that a list can be linked and kept.
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 import { route, setFilters } from "./route.js";
 
 /** A label with its field. */
@@ -37,7 +37,12 @@ export function SelectFilter(props: { name: string; label: string; options: Reco
 
 /** A filter with a text. It applies when the user leaves the field or presses Enter, or with each key if `live`. */
 export function TextFilter(props: { name: string; label: string; hint?: string; live?: boolean; maxLength: number }) {
-  const apply = (event: Event) => setFilters({ [props.name]: (event.currentTarget as HTMLInputElement).value });
+  const applied = route.value.query[props.name] ?? "";
+  const [typed, setTyped] = useState<string>(); // not applied yet: it must outlast an event that draws the list again
+  const apply = (text: string) => {
+    setTyped(undefined);
+    setFilters({ [props.name]: text });
+  };
   return (
     <Filter label={props.label}>
       {(id) => (
@@ -46,8 +51,9 @@ export function TextFilter(props: { name: string; label: string; hint?: string; 
           type="search"
           placeholder={props.hint}
           maxLength={props.maxLength}
-          value={route.value.query[props.name] ?? ""}
-          {...(props.live ? { onInput: apply } : { onChange: apply })}
+          value={typed ?? applied}
+          onInput={(event) => (props.live ? apply : setTyped)(event.currentTarget.value)}
+          onChange={(event) => apply(event.currentTarget.value)}
         />
       )}
     </Filter>

@@ -91,6 +91,24 @@ test("list of commands follows events without reading again", async ({ page, gat
   await expect(rows.first()).toContainText("diagnostic.disk");
 });
 
+test("filter keeps what is typed while commands arrive", async ({ page, gateway }) => {
+  const { propose, device } = await openTestSession(gateway);
+  await propose("diagnostic.system", {});
+  await signIn(page, gateway, "vera", "viewer");
+  await page.getByRole("link", { name: "Commands" }).click();
+  await isLive(page);
+  const proposer = page.getByLabel("Proposed by");
+  await proposer.fill("alice");
+  await finish(device, "failed");
+  await propose("diagnostic.disk", {});
+  await expect(page.getByRole("button", { name: "Show 1 newer" })).toBeVisible();
+  await expect(proposer).toHaveValue("alice");
+  await proposer.press("Enter");
+  await expect(page).toHaveURL(/proposedBy=alice/);
+  await page.getByRole("button", { name: "Clear filters" }).click();
+  await expect(proposer).toHaveValue("");
+});
+
 test.describe("busy fleet", () => {
   test.use({ settings: { FIELDGATE_RATE_LIMITS: "off" } });
 
