@@ -14,6 +14,9 @@ import (
 // index of another status or tag.
 const IsListed store.Invariant = "deviceIsListed"
 
+// maxTries is the maximum number of times that CheckIndexes reads a device that changes meanwhile.
+const maxTries = 4
+
 // place is an index of devices, and whether it has to contain the device that is checked.
 type place struct {
 	key     string

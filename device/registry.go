@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"context"
 	"embed"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -180,25 +179,6 @@ func (r *Registry) run(ctx context.Context, script *store.Script, keys []string,
 		return nil, err
 	}
 	return reply, nil
-}
-
-// maxTries is the maximum number of tries of a transition that depends on an earlier
-// read. A try fails if another change happens between the read and the script.
-const maxTries = 4
-
-// retryStale runs transition until it returns something other than refusal.Stale, at most
-// maxTries times.
-func retryStale(transition func() (store.Reply, error)) (reply store.Reply, err error) {
-	for range maxTries {
-		reply, err = transition()
-		if !errors.Is(err, refusal.Stale) {
-			return reply, err
-		}
-	}
-	return nil, &fieldgate.Error{
-		Code: fieldgate.CodeRateLimited, Detail: "Too many requests change this device at the same time. Try again.",
-		RetryAfter: time.Second, Cause: err,
-	}
 }
 
 var errDeviceNotFound = refusal.New(fieldgate.CodeDeviceNotFound)

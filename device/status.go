@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -65,7 +66,7 @@ func (r *Registry) Decommission(ctx context.Context, a AdminRequest) error {
 	if err != nil {
 		return err
 	}
-	reply, err := retryStale(func() (store.Reply, error) { return r.decommission(ctx, a, device) })
+	reply, err := refusal.RetryStale(func() (store.Reply, error) { return r.decommission(ctx, a, device) })
 	if err != nil {
 		return err
 	}

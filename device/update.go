@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fieldgate/fieldgate"
+	"github.com/fieldgate/fieldgate/refusal"
 	"github.com/fieldgate/fieldgate/store"
 )
 
@@ -45,7 +46,7 @@ func (r *Registry) Update(ctx context.Context, c Change) (Device, error) {
 	if err != nil {
 		return Device{}, err
 	}
-	reply, err := retryStale(func() (store.Reply, error) { return r.update(ctx, c, device) })
+	reply, err := refusal.RetryStale(func() (store.Reply, error) { return r.update(ctx, c, device) })
 	if err != nil {
 		return Device{}, err
 	}

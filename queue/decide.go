@@ -68,14 +68,8 @@ func (q *Queue) BreakGlass(ctx context.Context, d Decision) (Command, error) {
 
 // decide records a decision. A command that was decided when it was read may wait again when the script runs,
 // because an approval was withdrawn meanwhile. The decision is then judged as that on a command that waits.
-func (q *Queue) decide(ctx context.Context, d Decision, decision string) (c Command, err error) {
-	for range maxTries {
-		c, err = q.decideNow(ctx, d, decision)
-		if !errors.Is(err, refusal.Stale) {
-			return c, err
-		}
-	}
-	return Command{}, refusal.New(fieldgate.CodeAlreadyDecided)
+func (q *Queue) decide(ctx context.Context, d Decision, decision string) (Command, error) {
+	return refusal.RetryStale(func() (Command, error) { return q.decideNow(ctx, d, decision) })
 }
 
 // decideNow is like decide. The error is refusal.Stale if the command waits and did not when it was read.

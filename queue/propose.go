@@ -56,19 +56,13 @@ func (q *Queue) Propose(ctx context.Context, p Proposal) (Command, error) {
 	if err := q.prepare(&p); err != nil {
 		return Command{}, err
 	}
-	for range maxTries {
-		c, err := q.proposeNow(ctx, p)
-		if !errors.Is(err, refusal.Stale) {
-			return c, err
-		}
-		q.clock.forget()
-	}
-	return Command{}, errClock
+	return refusal.RetryStale(func() (Command, error) { return q.proposeNow(ctx, p) })
 }
 
-// proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if that time
-// is not recent, or if what this instance remembers of the device, the session or the policy of the tenant
-// is not so any more.
+// proposeNow creates a command at the time by the store's clock. The error is refusal.Stale if that time is not
+// recent, or if what this instance remembers of the device, the session or the policy of the tenant is not so any
+// more. A time is not recent if the store's clock jumps between its read and the script, for example in a failover.
+// The clocks of a cluster's nodes may differ by less than RECENT_MS of propose.lua.
 func (q *Queue) proposeNow(ctx context.Context, p Proposal) (c Command, err error) {
 	at, now, found := q.recallNow(p.Tenant, p.SessionID)
 	if !found {
@@ -81,19 +75,9 @@ func (q *Queue) proposeNow(ctx context.Context, p Proposal) (c Command, err erro
 		q.located.Forget(p.SessionID)
 		q.identities.Forget(at.ID)
 		q.expirePolicy(p.Tenant)
+		q.clock.forget()
 	}
 	return c, err
-}
-
-// maxTries is the maximum number of tries of a proposal or a decision whose script finds that what was read before
-// is out of date. A try of a proposal fails if the store's clock jumps
-// between the read of the clock and the script, for example in a failover, or if the device is not
-// called any more what this instance remembers. The clocks of a
-// cluster's nodes may differ by less than RECENT_MS of propose.lua.
-const maxTries = 3
-
-var errClock = &fieldgate.Error{
-	Code: fieldgate.CodeRateLimited, Detail: "The clock of the store does not stand still. Try again.", RetryAfter: time.Second,
 }
 
 // proposeAt creates a command. The argument proposedAt is the time of the proposal by the

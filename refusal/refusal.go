@@ -7,6 +7,7 @@
 package refusal
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -128,6 +129,27 @@ const (
 	// to be renewed.
 	Superseded Marker = "superseded"
 )
+
+// staleTries is the maximum number of calls that RetryStale makes.
+const staleTries = 4
+
+// RetryStale calls try until it returns an error other than Stale, or none, and returns its last outcome. After
+// several calls that were Stale, because others change the same data at the same time, it returns rate_limited,
+// with Stale as the cause.
+func RetryStale[T any](try func() (T, error)) (T, error) {
+	var err error
+	for range staleTries {
+		var outcome T
+		if outcome, err = try(); !errors.Is(err, Stale) {
+			return outcome, err
+		}
+	}
+	var none T
+	return none, &fieldgate.Error{
+		Code: fieldgate.CodeRateLimited, Detail: "Others change the same data at the same time. Try again.",
+		RetryAfter: time.Second, Cause: err,
+	}
+}
 
 // Error returns a string for the log, in case a marker is logged by mistake.
 func (m Marker) Error() string { return fmt.Sprintf("the script returned the marker %q", string(m)) }

@@ -2,6 +2,7 @@ package refusal_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -75,4 +76,36 @@ func TestCodes_EachIsOfTheContractAndHasASentence(t *testing.T) {
 		require.True(t, problem.Known(code), code)
 		require.Regexp(t, `^[A-Z].+\.$`, refusal.New(code).Detail, code)
 	}
+}
+
+func TestRetryStale_EndsWithTheFirstOtherOutcome(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("the store is gone")
+	for name, tt := range map[string]struct {
+		outcomes []error
+		want     error
+	}{
+		"at once":             {[]error{nil}, nil},
+		"after a change":      {[]error{refusal.Stale, refusal.Stale, nil}, nil},
+		"with another error":  {[]error{refusal.Stale, failed}, failed},
+		"not with an old one": {[]error{failed, nil}, failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calls := 0
+			got, err := refusal.RetryStale(func() (int, error) { calls++; return calls, tt.outcomes[calls-1] })
+			require.Equal(t, tt.want, err)
+			require.Equal(t, calls, got)
+		})
+	}
+}
+
+func TestRetryStale_EndlessChangesAreRateLimited(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	got, err := refusal.RetryStale(func() (int, error) { calls++; return calls, refusal.Stale })
+	require.Zero(t, got)
+	require.Equal(t, fieldgate.CodeRateLimited, fieldgate.CodeOf(err))
+	require.ErrorIs(t, err, refusal.Stale)
+	require.LessOrEqual(t, calls, 10)
 }

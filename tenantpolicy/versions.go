@@ -259,10 +259,6 @@ func (a Author) args(others ...any) []any {
 	}, others...)
 }
 
-// maxTries is the maximum number of tries to save a version. A try fails if another admin saves one at
-// the same time, which waits.
-const maxTries = 3
-
 // Save saves a document as the policy of a tenant, in place of the version with the number replaces, and
 // returns the policy. A change that may loosen the policy waits for the approval of another admin: it is
 // then State.Pending. Refusals: validation_failed, policy_conflict, user_cut_off.
@@ -271,15 +267,7 @@ func (p *Policies) Save(ctx context.Context, by Author, d policy.Document, repla
 	if err != nil {
 		return State{}, err
 	}
-	for range maxTries {
-		var reply store.Reply
-		if reply, err = p.saveOnce(ctx, by, d, encoded, replaces); err != nil {
-			return State{}, err
-		}
-		if err = refusal.Of(reply); !errors.Is(err, refusal.Stale) {
-			break
-		}
-	}
+	_, err = refusal.RetryStale(func() (struct{}, error) { return struct{}{}, p.saveOnce(ctx, by, d, encoded, replaces) })
 	if errors.Is(err, refusal.Stale) {
 		return State{}, refusal.New(fieldgate.CodePolicyConflict) // others save at the same time
 	}
@@ -309,22 +297,23 @@ func invalidPolicy(invalid *policy.InvalidError) error {
 	return refused
 }
 
-func (p *Policies) saveOnce(ctx context.Context, by Author, d policy.Document, encoded string, replaces int64) (store.Reply, error) {
+// saveOnce is like Save. The error is refusal.Stale if another admin has saved a version that waits meanwhile.
+func (p *Policies) saveOnce(ctx context.Context, by Author, d policy.Document, encoded string, replaces int64) error {
 	state, err := p.Get(ctx, by.Tenant)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if replaces == AnyVersion {
 		replaces = state.Current.Number
 	}
 	if state.Current.Number != replaces {
-		return nil, refusal.New(fieldgate.CodePolicyConflict)
+		return refusal.New(fieldgate.CodePolicyConflict)
 	}
 	looser := d.Loosens(state.before())
 	waits := len(looser) > 0 && !by.SoleUser && !by.Operator
 	names, err := json.Marshal(looser)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the names of rules: %w", err)
+		return fmt.Errorf("encoding the names of rules: %w", err)
 	}
 	saved := record{Number: strconv.FormatInt(state.last+1, 10), Document: encoded, By: store.ActorUser(by.UserID), Looser: string(names)}
 	begins := stateCurrent
@@ -335,9 +324,9 @@ func (p *Policies) saveOnce(ctx context.Context, by Author, d policy.Document, e
 		replaces, saved.Number, saved.Document, p.key.MAC(saved.parts(by.Tenant, begins)...), waits, saved.Looser, KeptVersions,
 	)...)
 	if err != nil {
-		return nil, fmt.Errorf("saving a policy: %w", err)
+		return fmt.Errorf("saving a policy: %w", err)
 	}
-	return reply, nil
+	return refusal.Of(reply)
 }
 
 // before returns the document that applies, or nil if there is none.
