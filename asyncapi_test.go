@@ -146,7 +146,7 @@ func TestSocketContract_EventTypes(t *testing.T) {
 	t.Parallel()
 
 	want := strings.Fields(`
-		device.registered device.presence device.suspended device.resumed device.logins_revoked device.identity_conflict
+		device.registered device.updated device.presence device.suspended device.resumed device.logins_revoked device.identity_conflict
 		device.identity_resolved device.decommissioned
 		session.opened session.closed session.expired
 		command.proposed command.approved command.rejected command.claimed command.requeued command.released command.succeeded

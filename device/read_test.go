@@ -244,6 +244,37 @@ func TestUpdate_KeepsOtherFields(t *testing.T) {
 	})
 }
 
+func TestUpdate_EventNamesWhatChanged(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		b := newBench(t, s)
+		d := b.provisionNamed("Pump", withTags(map[string]string{"site": "leipzig"}))
+		name, location := "Pump B", "Hall 4"
+		for _, c := range []struct {
+			change device.Change
+			want   string // the data of the event, or "" if there is none
+		}{
+			{device.Change{Name: &name}, `{"changed":["name"],"name":"Pump B"}`},
+			{device.Change{Name: &name, Tags: map[string]string{"site": "leipzig"}}, ""},
+			{device.Change{Location: &location, Tags: map[string]string{}}, `{"changed":["location","tags"]}`},
+		} {
+			before := len(b.events(d.ID))
+			c.change.Tenant, c.change.DeviceID, c.change.UserID = b.tenant, d.ID, admin
+			_, err := b.registry.Update(t.Context(), c.change)
+			require.NoError(t, err)
+			recorded := b.events(d.ID)[before:]
+			if c.want == "" {
+				require.Empty(t, recorded)
+				continue
+			}
+			require.Len(t, recorded, 1)
+			require.Equal(t, "device.updated", recorded[0].Type)
+			require.Equal(t, store.ActorUser(admin), recorded[0].Actor)
+			require.JSONEq(t, c.want, recorded[0].Data)
+		}
+	})
+}
+
 func TestUpdate_TagIndexesFollowTags(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -307,7 +307,7 @@ func measureStalled(t *testing.T, e benchSize, load *rpc.Client) {
 	for i := range good {
 		good[i].Subscribe = true
 	}
-	p := Proposals{URLs: []string{g.URL}, Token: g.Token(tenantID, "alice", "admin"), Sessions: sessions, Rate: 200, Number: e.history}
+	p := Proposals{URLs: []string{g.URL}, Token: g.Token(tenantID, "alice", "admin"), Sessions: sessions, Rate: min(200, e.rate), Number: e.history}
 	proposeAll(t, load, p) // past events that the stalled readers catch up on
 	opened := callLoad[Handshakes](t, load, "Open", OpenRequest{Targets: good, Parallel: 32})
 	require.Zero(t, opened.Failed, opened.First)

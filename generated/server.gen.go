@@ -1844,7 +1844,7 @@ type Event struct {
 	// Example: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 	Traceparent string `json:"traceparent,omitempty,omitzero"`
 
-	// Type The kind of change. Of a device: `device.registered`, `device.presence`,
+	// Type The kind of change. Of a device: `device.registered`, `device.updated`, `device.presence`,
 	// `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
 	// `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 	// `session.expired`. Of a command:
@@ -1878,7 +1878,7 @@ type EventList struct {
 	NextCursor string `json:"nextCursor,omitempty,omitzero"`
 }
 
-// EventType The kind of change. Of a device: `device.registered`, `device.presence`,
+// EventType The kind of change. Of a device: `device.registered`, `device.updated`, `device.presence`,
 // `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
 // `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
 // `session.expired`. Of a command:

@@ -11,9 +11,11 @@
 -- Returns {"ok", events, now, {field, value...} of the device's record}
 -- Refuses with device_not_found, device_decommissioned, quota_exceeded; or with stale if the device
 --         was changed since that revision
--- Guarantees that the tag indexes always agree with the record.
+-- Guarantees that the tag indexes always agree with the record, and that there is an event if and only if
+--         something has changed.
 --@include store/base
 --@include store/device
+--@include store/event
 --@include store/reply
 --@include in_service
 --@include size
@@ -39,6 +41,13 @@ if refused then
   return refused
 end
 
+local changed = {}
+local before = { read_fields(device.record, 'name', 'location', 'tags') }
+for i, field in ipairs({ { 'name', name }, { 'location', location }, { 'tags', tags } }) do
+  if (before[i] or '') ~= field[2] then
+    changed[#changed + 1] = field[1]
+  end
+end
 redis.call('HSET', device.record, 'name', name, 'location', location, 'tags', tags)
 redis.call('HINCRBY', device.record, 'revision', 1)
 recount(device)
@@ -48,5 +57,8 @@ for i = TAG_INDEXES, #KEYS do
   else
     redis.call('ZADD', KEYS[i], 0, device.id)
   end
+end
+if #changed > 0 then
+  emit(device, now, 'device.updated', { data = { changed = changed, name = changed[1] == 'name' and name or nil } })
 end
 return ok(now, redis.call('HGETALL', device.record))

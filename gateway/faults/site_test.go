@@ -215,6 +215,10 @@ func (s *site) startActors() {
 	}
 }
 
+// patience is the time that finish and readState may take. Nothing is measured then, and a busy machine needs
+// more than half a minute to read hundreds of commands.
+const patience = 3 * time.Minute
+
 // finish stops the actors and waits for them. Then it processes the remaining commands until
 // all commands are final.
 func (s *site) finish() {
@@ -222,7 +226,7 @@ func (s *site) finish() {
 	s.stopActors()
 	s.actors.Wait()
 	d := newRandom(s.seed, 1000)
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for left := s.unfinished(); left > 0; left = s.unfinished() {
 		if time.Now().After(deadline) {
 			s.reportFindings([]finding{{inconsistent, "", fmt.Sprintf("%d commands do not reach a final status", left)}})

@@ -102,7 +102,7 @@ type storedState struct {
 func (s *site) readState() *storedState {
 	s.t.Helper()
 	b := &storedState{devices: map[string]bool{}, commands: map[string]client.Command{}, timelines: map[string][]client.Event{}}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	known := map[string]bool{}
 	for _, c := range s.tenants {

@@ -154,6 +154,7 @@ export function deviceAfter(device: Device, event: RoomEvent): Device | undefine
       return { ...device, status: "suspended", presence: "offline" };
     case "device.decommissioned":
       return { ...device, status: "decommissioned", presence: "offline" };
+    case "device.updated":
     case "device.resumed":
     case "device.identity_conflict":
     case "device.identity_resolved":

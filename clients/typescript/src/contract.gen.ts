@@ -56,6 +56,7 @@ export type ProblemCode =
 /** What happens in a room. */
 export type EventType =
   | "device.registered"
+  | "device.updated"
   | "device.presence"
   | "device.suspended"
   | "device.resumed"

@@ -27,6 +27,13 @@ interface DeviceData {
   reason?: string;
 }
 
+interface UpdatedData extends DeviceData {
+  /** The fields that have changed. */
+  changed: ("name" | "location" | "tags")[];
+  /** The new name, if it has changed. */
+  name?: string;
+}
+
 interface SessionData extends DeviceData {
   sessionId: string;
 }
@@ -85,7 +92,8 @@ type EventsOf<T extends string, D> = { [K in T]: EventOf<K, D> }[T];
  */
 export type RoomEvent =
   | EventOf<"device.presence", DeviceData & { presence: components["schemas"]["Device"]["presence"] }>
-  | EventsOf<Exclude<DeviceEventType, "device.presence">, DeviceData>
+  | EventOf<"device.updated", UpdatedData>
+  | EventsOf<Exclude<DeviceEventType, "device.presence" | "device.updated">, DeviceData>
   | EventsOf<SessionEventType, SessionData>
   | EventOf<"command.progress", ProgressData>
   | EventsOf<Exclude<CommandEventType, "command.progress">, CommandData>

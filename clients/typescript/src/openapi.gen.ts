@@ -616,7 +616,8 @@ export interface paths {
          * Update a device
          * @description Changes the fields that are sent and keeps the others. `tags` replaces all tags, so send
          *     those to keep as well; `{}` removes them all. An empty `location` removes it. The
-         *     `externalId` of a device cannot be changed. Repeating the same change does no harm.
+         *     `externalId` of a device cannot be changed. Repeating the same change does no harm. The event
+         *     `device.updated` says what has changed, and who did it.
          */
         patch: operations["updateDevice"];
         trace?: never;
@@ -2931,7 +2932,7 @@ export interface components {
             data?: components["schemas"]["EventData"];
         };
         /**
-         * @description The kind of change. Of a device: `device.registered`, `device.presence`,
+         * @description The kind of change. Of a device: `device.registered`, `device.updated`, `device.presence`,
          *     `device.suspended`, `device.resumed`, `device.logins_revoked`, `device.identity_conflict`,
          *     `device.identity_resolved`, `device.decommissioned`. Of a session: `session.opened`, `session.closed`,
          *     `session.expired`. Of a command:
