@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	client "github.com/fieldgate/fieldgate/clients/go"
 )
