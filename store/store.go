@@ -67,7 +67,8 @@ type Config struct {
 	Development bool
 
 	// Timeout bounds one round trip, including the wait for a connection.
-	// Default: 1.8 s, so that a request fails within 2 s during an outage.
+	// Default: 1.8 s, so that a request fails within 2 s during an outage. The default of
+	// the embedded store is 15 s, because no network can separate it from the gateway.
 	Timeout time.Duration
 
 	// AutoPipeline sends the scripts of concurrent callers in one pipeline. Under
@@ -171,14 +172,21 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 // newStore returns a store that is not open.
 func newStore(cfg Config) *Store {
 	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, tracer: cfg.Tracer, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
+	if s.timeout == 0 && cfg.URL == "" {
+		s.timeout = defaultEmbeddedTimeout
+	}
 	s.defaults()
 	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
 	return s
 }
 
-// defaultTimeout is the default of Config.Timeout.
-const defaultTimeout = 1800 * time.Millisecond
+// These are the defaults of Config.Timeout. A call of the embedded store is slow only while the
+// whole process is, and then an error would be wrong: nothing is out of reach.
+const (
+	defaultTimeout         = 1800 * time.Millisecond
+	defaultEmbeddedTimeout = 15 * time.Second
+)
 
 func (s *Store) defaults() {
 	if s.timeout == 0 {
