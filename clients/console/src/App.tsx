@@ -13,6 +13,7 @@ import { RosterPage } from "./RosterPage.js";
 import { readRoute, route } from "./route.js";
 import { SessionPage } from "./SessionPage.js";
 import { Sessions } from "./Sessions.js";
+import { SystemPage } from "./SystemPage.js";
 import { AccountPage } from "./signin/AccountPage.js";
 import type { Config } from "./signin/config.js";
 import { StepUpDialog } from "./signin/SecondFactor.js";
@@ -147,6 +148,7 @@ function View() {
   if (id === undefined && view === "commands") return <Commands />;
   if (id === undefined && view === "policy") return <PolicyPage />;
   if (id === undefined && view === "roster") return <RosterPage />;
+  if (id === undefined && view === "system") return <SystemPage />;
   if (id === undefined && view === "inbox") return <Inbox />;
   if (id === undefined && view === "account") return <AccountPage />;
   return <NotFound />;

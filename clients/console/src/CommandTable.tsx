@@ -26,7 +26,9 @@ export function CommandTable({ of, label, onDevice }: { of: CommandList; label: 
                   Device
                 </th>
               )}
-              <th scope="col">Status</th>
+              <th scope="col" class="wide-only">
+                Status
+              </th>
               <th scope="col" class="wide-only">
                 By
               </th>
@@ -48,6 +50,7 @@ export function CommandTable({ of, label, onDevice }: { of: CommandList; label: 
 }
 
 function Cells({ of, onDevice }: { of: Command; onDevice: boolean }) {
+  const status = <Badge of={of.setAsideAt ? "set_aside" : of.status} />;
   return (
     <>
       <td>
@@ -57,11 +60,9 @@ function Cells({ of, onDevice }: { of: Command; onDevice: boolean }) {
         <a href={hashOf(["commands", of.sessionId, of.id])}>
           <code>{of.type}</code>
         </a>
-        {!onDevice && (
-          <span class="fine narrow-only">
-            <UserText>{deviceName(of.deviceId)}</UserText>
-          </span>
-        )}
+        <span class="fine narrow-only">
+          {status} {!onDevice && <UserText>{deviceName(of.deviceId)}</UserText>}
+        </span>
       </td>
       {!onDevice && (
         <td class="wide-only">
@@ -70,9 +71,7 @@ function Cells({ of, onDevice }: { of: Command; onDevice: boolean }) {
           </a>
         </td>
       )}
-      <td>
-        <Badge of={of.setAsideAt ? "set_aside" : of.status} />
-      </td>
+      <td class="wide-only">{status}</td>
       <td class="wide-only">
         <a href={hashOf(["commands"], { proposedBy: of.proposedBy })}>
           <Actor id={of.proposedBy} details={of.proposedByActor} />

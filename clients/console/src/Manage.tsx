@@ -1,4 +1,5 @@
 import type { Device } from "@fieldgate/client";
+import { EditDevice } from "./EditDevice.js";
 import { ConfirmedButton } from "./forms.js";
 import { hasRole } from "./signin/user.js";
 import { announcement, gateway, refresh } from "./state.js";
@@ -10,9 +11,10 @@ export function Manage({ device }: { device: Device }) {
   return (
     <section aria-labelledby="manage">
       <h2 id="manage">Manage</h2>
-      <RoleHint least="admin" to="suspend, resume or decommission this device" />
+      <RoleHint least="admin" to="edit, suspend, resume or decommission this device" />
       {hasRole("admin") && (
         <div class="actions">
+          <EditDevice of={device} />
           {device.status === "active" && <Suspend of={device} />}
           {device.status === "suspended" && <Resume of={device} />}
           {device.status === "active" && <RevokeLogins of={device} />}

@@ -1,7 +1,7 @@
 // The fields for the parameters of a command type that the page knows.
 import type { TargetedEvent } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import { Field } from "./forms.js";
+import { ItemList } from "./ItemList.js";
 import { type CommandType, type Property, problemOf, type Values } from "./schema.js";
 
 interface Props {
@@ -75,52 +75,23 @@ interface ListProps {
   onInput: (items: string[]) => void;
 }
 
-/** Shows a field for each item of a list. The focus follows what is added, and stays when an item is removed. */
+/** Shows a field for each item of a list. */
 function ListField({ label, of, items, onInput }: ListProps) {
-  const element = useRef<HTMLFieldSetElement>(null);
-  const add = useRef<HTMLButtonElement>(null);
-  const before = useRef(items.length);
-  const added = useRef(false);
-  useEffect(() => {
-    if (added.current) [...(element.current?.querySelectorAll("input") ?? [])].at(-1)?.focus();
-    else if (items.length < before.current) add.current?.focus();
-    before.current = items.length;
-    added.current = false;
-  }, [items.length]);
+  const title = of.title ?? "";
   return (
-    <fieldset ref={element} class="field">
-      <legend>{label}</legend>
-      {items.map((item, i) => (
-        <div class="list-item" key={i}>
-          <Input
-            aria-label={`${of.title} ${i + 1}`}
-            of={of.items as Property}
-            value={item}
-            onInput={(text) => onInput(items.map((other, at) => (at === i ? text : other)))}
-          />
-          <button
-            type="button"
-            class="small"
-            aria-label={`Remove ${of.title} ${i + 1}`}
-            onClick={() => onInput(items.filter((_, other) => other !== i))}
-          >
-            Remove
-          </button>
-        </div>
-      ))}
-      {of.description && <p class="fine">{of.description}</p>}
-      <button
-        ref={add}
-        type="button"
-        class="small"
-        disabled={items.length >= (of.maxItems ?? Number.POSITIVE_INFINITY)}
-        onClick={() => {
-          added.current = true;
-          onInput([...items, ""]);
-        }}
-      >
-        Add to {(of.title ?? "").toLowerCase()}
-      </button>
-    </fieldset>
+    <ItemList
+      label={label}
+      hint={of.description}
+      item={title}
+      add={`Add to ${title.toLowerCase()}`}
+      max={of.maxItems}
+      items={items}
+      empty=""
+      onChange={onInput}
+    >
+      {(item, i, set) => (
+        <Input aria-label={`${title} ${i + 1}`} of={of.items as Property} value={item} onInput={set} />
+      )}
+    </ItemList>
   );
 }

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { Copyable, Dialog, Field, FormButtons, valuesOf } from "./forms.js";
 import { gateway, refresh } from "./state.js";
+import { recordOf, type Tag, TagFields } from "./TagFields.js";
 import { Problem, Time, useAction } from "./ui.js";
 
 export interface ActivationCode {
@@ -11,9 +12,11 @@ export interface ActivationCode {
 /** The dialog that provisions a device and then shows its activation code. */
 export function Provision({ onClose }: { onClose: () => void }) {
   const [code, setCode] = useState<ActivationCode>();
+  const [tags, setTags] = useState<Tag[]>([]);
   const { busy, error, run } = useAction(async (values: Record<string, string>) => {
     const { name = "", externalId, location } = values;
-    setCode(await gateway.post("/api/v1/customer/devices", { body: { name, externalId, location } }));
+    const body = { name, externalId, location, tags: recordOf(tags) };
+    setCode(await gateway.post("/api/v1/customer/devices", { body }));
     refresh("devices");
   });
   if (code) return <ActivationCodeDialog code={code} onClose={onClose} />;
@@ -29,6 +32,7 @@ export function Provision({ onClose }: { onClose: () => void }) {
         <Field label="Location (optional)">
           {(ids) => <input {...ids} name="location" maxLength={256} autocomplete="off" />}
         </Field>
+        <TagFields tags={tags} onChange={setTags} />
         <Problem error={error} />
         <FormButtons verb="Provision" busy={busy} onBack={onClose} />
       </form>

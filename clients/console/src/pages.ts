@@ -7,7 +7,8 @@ export interface Page<T> {
   cursor: string | undefined;
 }
 
-interface Found<T> {
+/** A page as the API returns it. */
+export interface Found<T> {
   items: T[];
   nextCursor?: string | undefined;
 }

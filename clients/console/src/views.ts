@@ -16,6 +16,7 @@ export const views: ViewName[] = [
   { path: "commands", name: "Commands" },
   { path: "policy", name: "Policy", least: "admin" },
   { path: "roster", name: "Roster", least: "approver" },
+  { path: "system", name: "System" },
 ];
 
 /** Returns the pages that the user may see. */

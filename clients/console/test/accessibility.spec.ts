@@ -53,6 +53,10 @@ for (const screen of screens) {
         await expect(page.getByRole("dialog")).toBeVisible();
         await check("suspend");
         await page.keyboard.press("Escape");
+        await page.getByRole("button", { name: "Edit…" }).click();
+        await page.getByRole("button", { name: "Add a tag" }).click();
+        await check("edit-device");
+        await page.keyboard.press("Escape");
         for (const list of ["commands", "commands?status=failed", "devices?sort=name&tag=none", "account", "nowhere"]) {
           await page.goto(`${gateway.url}/console#/${list}`);
           await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
@@ -72,6 +76,13 @@ for (const screen of screens) {
         await page.goto(`${gateway.url}/console#/roster`);
         await expect(page.getByLabel("Document")).toBeVisible();
         await check("roster");
+        await page.goto(`${gateway.url}/console#/system`);
+        await expect(page.getByRole("table", { name: "Connections" })).toBeVisible();
+        await expect(page.locator("[aria-busy]")).toHaveCount(0);
+        await check("system");
+        await page.getByRole("button", { name: "Cut a user off…" }).click();
+        await check("cut-off");
+        await page.keyboard.press("Escape");
         await page.goto(`${gateway.url}/console#/sessions`);
         await expect(page.getByRole("link", { name: "Telemetry stopped" })).toBeVisible();
         await check("sessions");

@@ -34,12 +34,76 @@ test("device is suspended, resumed and decommissioned after a confirmation", asy
   await expect(page.getByText("This device was decommissioned.")).toBeVisible();
 });
 
+test("device gets another name, place and tags, and what another admin changes meanwhile stays", async ({
+  page,
+  gateway,
+}) => {
+  const { deviceId, admin } = await openTestSession(gateway, "Pump 7", {
+    location: "Hall 3",
+    tags: { site: "leipzig" },
+  });
+  await signIn(page, gateway, "bob", "admin");
+  await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
+  const dialog = page.getByRole("dialog");
+  const facts = page.locator(".facts");
+  const change = (body: object) => gateway.call(admin, "PATCH", `/devices/${deviceId}`, body);
+
+  await page.getByRole("button", { name: "Edit…" }).click();
+  await expect(dialog.getByLabel("Name", { exact: true })).toBeFocused();
+  await dialog.getByLabel("Name", { exact: true }).fill("Pump 8");
+  await dialog.getByRole("button", { name: "Add a tag" }).click();
+  await expect(dialog.getByLabel("Name of tag 2")).toBeFocused();
+  await dialog.getByLabel("Name of tag 2").fill("site");
+  await dialog.getByLabel("Value of tag 2").fill("cooling");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog.getByRole("alert")).toHaveText("Two tags have the name site.");
+  await dialog.getByLabel("Name of tag 2").fill("line");
+  await takeScreenshot(page, "edit-device");
+  await change({ location: "Hall 4" });
+  await expect(dialog.getByText("Another user has changed this device")).toBeVisible();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(page.getByText("Device changed.")).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Pump 8" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Edit…" })).toBeFocused();
+  for (const text of ["Hall 4", "leipzig", "cooling"]) await expect(facts).toContainText(text);
+
+  await change({ name: "Pump 9" }); // another admin's change shows without a reload
+  await expect(page.getByRole("heading", { name: "Pump 9" })).toBeVisible();
+
+  await page.getByRole("button", { name: "Edit…" }).click();
+  await dialog.getByLabel("Location").fill("");
+  await dialog.getByRole("button", { name: "Remove tag 2" }).click();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(facts).not.toContainText("leipzig");
+  await expect(facts).not.toContainText("Hall 4");
+  await expect(facts).toContainText("cooling");
+});
+
+test("device is provisioned with tags", async ({ page, gateway }) => {
+  await signIn(page, gateway, "bob", "admin");
+  await page.goto(`${gateway.url}/console#/devices`);
+  await page.getByRole("button", { name: "Provision a device…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name", { exact: true }).fill("Pump 7");
+  await dialog.getByRole("button", { name: "Add a tag" }).click();
+  await dialog.getByLabel("Name of tag 1").fill("site");
+  await dialog.getByLabel("Value of tag 1").fill("leipzig");
+  await dialog.getByRole("button", { name: "Provision", exact: true }).click();
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await page.goto(`${gateway.url}/console#/devices?tag=site%3Aleipzig`);
+  await expect(page.getByRole("table", { name: "Devices" }).locator("tbody tr")).toHaveCount(1);
+});
+
 test("missing role is named in place of an action", async ({ page, gateway }) => {
   const { deviceId, sessionId } = await openTestSession(gateway);
   await signIn(page, gateway, "vera", "viewer");
   await page.goto(`${gateway.url}/console#/devices/${deviceId}`);
   await expect(
-    page.getByText("To suspend, resume or decommission this device, you need the role admin. Your role is viewer."),
+    page.getByText(
+      "To edit, suspend, resume or decommission this device, you need the role admin. Your role is viewer.",
+    ),
   ).toBeVisible();
   await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
   await expect(
