@@ -1,13 +1,15 @@
 import type { Command } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
+import { CommandActions } from "./CommandActions.js";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
 import { commandAfter, dataOf, saysTooLittle, withEvents } from "./events.js";
 import { CopyButton } from "./forms.js";
 import { Missing } from "./NotFound.js";
 import { ReceiptSection } from "./Receipt.js";
+import { hashOf } from "./route.js";
 import { mayDecide } from "./signin/stepup.js";
-import { gateway, inbox, listen, rereads } from "./state.js";
+import { announcement, gateway, inbox, listen, rereads, sessions } from "./state.js";
 import { Loading, Problem } from "./ui.js";
 import { VoteButtons } from "./Votes.js";
 
@@ -17,6 +19,8 @@ export function CommandPage({ sessionId, id }: { sessionId: string; id: string }
   if (!command)
     return error ? <Missing what="command" error={error} /> : <Loading what="the command" title="Command" />;
   const waiting = inbox.value?.find((one) => one.id === id);
+  // A session that is not loaded may be open: the gateway says so if it is not.
+  const isOpen = (sessions.value?.find((one) => one.id === sessionId)?.status ?? "active") === "active";
   return (
     <>
       <div class="head">
@@ -31,12 +35,20 @@ export function CommandPage({ sessionId, id }: { sessionId: string; id: string }
           <div class="actions">
             {waiting && mayDecide(waiting) && <DecisionButtons command={waiting} />}
             <VoteButtons command={command} />
+            <CommandActions command={command} isOpen={isOpen} onRetried={(created) => show(created)} />
           </div>
         </CommandCard>
       </ul>
       <ReceiptSection command={command} />
     </>
   );
+}
+
+/** Goes to the page of a command, with what was announced. */
+function show({ sessionId, id }: Command): void {
+  const said = announcement.value;
+  location.hash = hashOf(["commands", sessionId, id]);
+  addEventListener("hashchange", () => (announcement.value = said), { once: true });
 }
 
 /** Reads a command. Events about it change it, and it is read again only if an event does not say enough. */

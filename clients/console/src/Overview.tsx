@@ -16,6 +16,7 @@ export function Overview() {
   const away = active?.filter((device) => device.presence !== "online").length;
   const mine = inbox.value?.filter(mayDecide).length;
   const open = (given: boolean) => (given ? "+" : "");
+  const ofLoaded = hasMore.devices.value ? `, of ${devices.value?.length.toLocaleString()} loaded` : "";
   return (
     <ul class="tiles">
       <Tile count={mine} more={open(hasMore.inbox.value)} name="waiting for me" href="#/inbox" />
@@ -27,8 +28,8 @@ export function Overview() {
       />
       <Tile
         count={away}
-        more={open(hasMore.devices.value)}
-        name="not online"
+        more=""
+        name={`not online${ofLoaded}`}
         href={hashOf(["devices"], { presence: "away", status: "active" })}
       />
     </ul>

@@ -1,8 +1,9 @@
 import type { Command, Session } from "@fieldgate/client";
 import { useEffect, useMemo } from "preact/hooks";
+import { CommandActions } from "./CommandActions.js";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons } from "./DecisionButtons.js";
-import { isFinal, keyOf, type TimelineEvent } from "./events.js";
+import { keyOf, type TimelineEvent } from "./events.js";
 import { ConfirmedButton } from "./forms.js";
 import { Missing } from "./NotFound.js";
 import { Items, MoreOnScroll } from "./nearby.js";
@@ -135,64 +136,12 @@ function OwnCard({ command, position, count, isOpen, mayDecide }: OwnCardProps) 
         <div class="actions">
           {mayDecide && <DecisionButtons command={command} />}
           <VoteButtons command={command} />
-          {hasRole("operator") && <Cancel command={command} />}
-          {hasRole("operator") && isOpen && <Retry command={command} />}
+          <CommandActions command={command} isOpen={isOpen} />
         </div>
       </CommandCard>
     ),
     [command, position, count, isOpen, mayDecide, user.value],
   );
-}
-
-function Cancel({ command }: { command: Command }) {
-  const claimed = command.status === "claimed";
-  const cancel = async (reason: string | undefined) => {
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/cancel", requestOf(command, reason));
-    announcement.value = claimed ? "Cancel requested." : "Command cancelled.";
-    refresh("viewedSession", "inbox");
-  };
-  if (isFinal(command) || command.status === "timed_out" || command.cancelRequested) return null;
-  return (
-    <ConfirmedButton
-      verb="Cancel command"
-      about={command.id}
-      title="Cancel this command?"
-      effect={
-        claimed
-          ? "The device has claimed this command. It is asked to stop, but may complete the command."
-          : "The device will not receive this command."
-      }
-      action={cancel}
-    />
-  );
-}
-
-function Retry({ command }: { command: Command }) {
-  const retry = async (reason: string | undefined) => {
-    await gateway.post("/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry", requestOf(command, reason));
-    announcement.value = "Command proposed again.";
-    refresh("viewedSession", "inbox");
-  };
-  if (!isFinal(command) && command.status !== "timed_out") return null;
-  return (
-    <ConfirmedButton
-      harmless
-      verb="Propose again"
-      about={command.id}
-      title="Propose this command again?"
-      effect={
-        command.status === "timed_out"
-          ? "It is unknown whether the device executed this command, so it may run twice. The policy applies to it again."
-          : "This proposes a new command with the same type and parameters. The policy applies to it again."
-      }
-      action={retry}
-    />
-  );
-}
-
-/** Returns the path and the body of a request about a command. */
-function requestOf({ sessionId, id }: Command, reason: string | undefined) {
-  return { params: { path: { sessionId, commandId: id } }, body: { reason } };
 }
 
 /** The events of the session, newest first. Earlier ones are read when the end of the list comes near. */

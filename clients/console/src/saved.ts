@@ -10,7 +10,7 @@ export interface Saved {
 }
 
 /** The kinds of what is kept. "used" are the parameters that were used last, by command type. */
-export type Kind = "templates" | "devices" | "commands" | "used";
+export type Kind = "templates" | "devices" | "sessions" | "commands" | "used";
 
 const prefix = "fieldgate.saved.";
 const [maxItems, maxName, maxValue] = [100, 80, 16 * 1024];

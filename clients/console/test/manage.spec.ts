@@ -133,6 +133,17 @@ test("command is cancelled and proposed again, and its session is closed", async
   await expect(page.getByText("pending approval", { exact: true })).toBeVisible();
   await takeScreenshot(page, "proposed-again");
 
+  const { id: other } = await propose("service.restart", { service: "modem" });
+  await page.goto(`${gateway.url}/console#/commands/${sessionId}/${other}`);
+  await page.getByRole("button", { name: "Cancel command…" }).click();
+  await dialog.getByRole("button", { name: "Cancel command" }).click();
+  await page.getByRole("button", { name: "Propose again…" }).click();
+  await dialog.getByRole("button", { name: "Propose again" }).click();
+  await expect(page).not.toHaveURL(new RegExp(other)); // the page shows what was proposed
+  await expect(page.getByText("Command proposed again.")).toBeVisible();
+  await expect(page.getByText("pending approval", { exact: true })).toBeVisible();
+
+  await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
   await page.getByRole("button", { name: "Close the session…" }).click();
   await dialog.getByLabel("Reason").fill("solved");
   await dialog.getByRole("button", { name: "Close the session" }).click();
@@ -152,6 +163,7 @@ test.describe("large fleet", () => {
       await Promise.all(batch.map((name) => gateway.call(admin, "POST", "/devices", { name })));
     }
     await signIn(page, gateway, "vera", "viewer");
+    await expect(page.getByRole("link", { name: "0 not online, of 200 loaded" })).toBeVisible();
     await page.getByRole("link", { name: "Devices" }).click();
     const table = page.getByRole("table", { name: "Devices" });
     const rows = table.locator("tbody tr");
@@ -188,7 +200,12 @@ test.describe("large fleet", () => {
         await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
         await expect(last).toBeVisible({ timeout: 1_000 });
       }).toPass();
+    await page.goto(`${gateway.url}/console#/sessions?status=active`);
+    await expect(page.getByText("These filters cover only the 100 newest sessions")).toBeVisible();
+    await page.getByRole("button", { name: "Load earlier sessions" }).click();
+    await expect(page.getByText("No session matches.")).toBeVisible();
     await page.goto(`${gateway.url}/console#/sessions`);
+    await page.reload();
     await expect(page.locator('.rows li[aria-setsize="-1"]').first()).toBeVisible();
     await scrollUntil(page.locator('.rows li[aria-posinset="106"][aria-setsize="106"]'));
     expect(await page.locator(".rows li").count()).toBeLessThan(106);

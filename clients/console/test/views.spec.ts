@@ -36,3 +36,24 @@ test("view of a list is kept under a name, used and removed", async ({ page, gat
   await expect(page.getByLabel("Views")).toHaveCount(0);
   expect(await page.evaluate(() => localStorage.length)).toBe(0);
 });
+
+test("sessions are found by what users know of them", async ({ page, gateway }) => {
+  await openTestSession(gateway, "Pump 7");
+  await openTestSession(gateway, "Compressor");
+  await signIn(page, gateway, "vera", "viewer");
+  await page.getByRole("link", { name: "Sessions" }).click();
+  const rows = page.locator(".rows li");
+  await expect(rows).toHaveCount(2);
+  for (const [text, count] of Object.entries({ compressor: 1, telemetry: 2, "alice@example.com": 2, nothing: 0 })) {
+    await page.getByLabel("Find a session").fill(text);
+    await expect(rows).toHaveCount(count);
+  }
+  await expect(page.getByText("No session matches.")).toBeVisible();
+  await page.getByRole("button", { name: "Clear filters" }).click();
+  await page.getByLabel("Type").selectOption("diagnostic");
+  await expect(rows).toHaveCount(0);
+  await page.getByLabel("Type").selectOption("remediation");
+  await page.getByLabel("Status").selectOption("active");
+  await expect(rows).toHaveCount(2);
+  await expect(page).toHaveURL(/type=remediation&status=active|status=active&type=remediation/);
+});
