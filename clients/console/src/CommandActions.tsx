@@ -1,5 +1,6 @@
 // What an operator can do with a command that was proposed.
 import type { Command } from "@fieldgate/client";
+import { useRef } from "preact/hooks";
 import { isFinal } from "./events.js";
 import { ConfirmedButton } from "./forms.js";
 import { hasRole } from "./signin/user.js";
@@ -47,12 +48,12 @@ function Cancel({ command }: { command: Command }) {
 }
 
 function Retry({ command, onRetried }: Pick<Props, "command" | "onRetried">) {
+  const created = useRef<Command>(undefined);
   const retry = async (reason: string | undefined) => {
     const path = "/api/v1/customer/sessions/{sessionId}/commands/{commandId}/retry";
-    const created = await gateway.post(path, requestOf(command, reason));
+    created.current = await gateway.post(path, requestOf(command, reason));
     announcement.value = "Command proposed again.";
     refresh("viewedSession", "inbox");
-    onRetried?.(created);
   };
   if (!isFinal(command) && command.status !== "timed_out") return null;
   return (
@@ -67,6 +68,7 @@ function Retry({ command, onRetried }: Pick<Props, "command" | "onRetried">) {
           : "This proposes a new command with the same type and parameters. The policy applies to it again."
       }
       action={retry}
+      onDone={() => created.current && onRetried?.(created.current)}
     />
   );
 }

@@ -1,10 +1,12 @@
 // The command palette: goes anywhere with a few keys.
+import type { Device } from "@fieldgate/client";
 import { signal } from "@preact/signals";
 import type { TargetedKeyboardEvent } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
+import { useSearch } from "./deviceSearch.js";
 import { Dialog } from "./forms.js";
 import { entriesFor, type Target } from "./places.js";
-import { deviceName, devices, sessions } from "./state.js";
+import { deviceName, devices, hasMore, sessions } from "./state.js";
 import { chooseTheme, type Theme, themes } from "./theme.js";
 import { UserText } from "./ui.js";
 import { shownViews } from "./views.js";
@@ -30,8 +32,8 @@ export function PaletteButton() {
   );
 }
 
-/** Returns all places of the page that have a name. */
-function allTargets(): Target[] {
+/** Returns all places of the page that have a name. `others` are devices that are not loaded. */
+function allTargets(others: Device[]): Target[] {
   const pages = [...shownViews(), { path: "account", name: "Account" }];
   return [
     ...pages.map(({ path, name }) => ({ kind: "Page", name, href: `#/${path}` })),
@@ -42,16 +44,16 @@ function allTargets(): Target[] {
       name: `Theme: ${name}`,
       run: () => chooseTheme(of as Theme),
     })),
-    ...(devices.value ?? []).map(({ id, name, externalId }) => ({
+    ...[...(devices.value ?? []), ...others].map(({ id, name, externalId }) => ({
       kind: "Device",
       name: externalId ? `${name}, ${externalId}` : name,
-      more: id,
+      id,
       href: `#/devices/${id}`,
     })),
     ...(sessions.value ?? []).map(({ id, description, type, deviceId }) => ({
       kind: "Session",
       name: `${description ?? type}, ${deviceName(deviceId)}`,
-      more: id,
+      id,
       href: `#/sessions/${id}`,
     })),
   ];
@@ -73,7 +75,10 @@ function Chooser({ onDone }: { onDone: () => void }) {
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const id = useId();
-  const found = entriesFor(text, allTargets());
+  const search = useSearch({ q: text }, hasMore.devices.value);
+  const loaded = new Set(devices.value?.map((device) => device.id));
+  const others = search.found.filter((device) => !loaded.has(device.id));
+  const found = entriesFor(text, allTargets(others));
   const current = Math.min(at, found.length - 1);
   const choose = (target: Target | undefined) => {
     if (!target) return;
@@ -123,6 +128,7 @@ function Chooser({ onDone }: { onDone: () => void }) {
       </div>
       <p class="fine" role="status">
         {found.length === 0 && "Nothing matches."}
+        {search.isRunning && "Searching all devices…"}
       </p>
     </>
   );

@@ -102,7 +102,7 @@ export function ConfirmDialog(props: ConfirmProps) {
   const { title, effect, verb, onClose } = props;
   const { busy, error, run } = useAction(async (reason: string | undefined) => {
     await props.action(reason);
-    onClose();
+    (props.onDone ?? onClose)();
   });
   return (
     <Dialog title={title} onClose={onClose}>
@@ -128,6 +128,8 @@ export interface ConfirmProps {
   effect: ComponentChildren;
   verb: string;
   action: (reason: string | undefined) => Promise<unknown>;
+  /** Called in place of `onClose` when the action has succeeded. */
+  onDone?: () => void;
   onClose: () => void;
   harmless?: boolean;
   noReason?: boolean;
@@ -155,17 +157,24 @@ export function useFocusFallback(of: RefObject<HTMLElement | null>): void {
   }, []);
 }
 
-/** A button whose action the user must confirm in a dialog. */
+/**
+ * A button whose action the user must confirm in a dialog. It calls `onDone` after the dialog has closed, so that
+ * this may move the focus.
+ */
 export function ConfirmedButton(props: Omit<ConfirmProps, "onClose"> & { about?: string }) {
-  const [confirming, setConfirming] = useState(false);
+  const [state, setState] = useState<"closed" | "open" | "done">("closed");
+  const close = () => setState("closed");
+  useEffect(() => {
+    if (state === "done") props.onDone?.();
+  }, [state]);
   const button = useRef<HTMLButtonElement>(null);
   useFocusFallback(button);
   return (
     <>
-      <button ref={button} type="button" aria-describedby={props.about} onClick={() => setConfirming(true)}>
+      <button ref={button} type="button" aria-describedby={props.about} onClick={() => setState("open")}>
         {props.verb}…
       </button>
-      {confirming && <ConfirmDialog {...props} onClose={() => setConfirming(false)} />}
+      {state === "open" && <ConfirmDialog {...props} onClose={close} onDone={() => setState("done")} />}
     </>
   );
 }

@@ -6,14 +6,16 @@ export interface Target {
   /** What it is, such as "Device". */
   kind: string;
   name: string;
-  /** Text that is compared too, such as an id. */
-  more?: string;
+  /** An id. Only a long part of it matches, because a short one is in many ids. */
+  id?: string;
   href?: string;
   run?: () => void;
 }
 
 /** The number of targets that are shown. */
 const maxShown = 12;
+/** The number of characters from which a word may be a part of an id. */
+const minOfId = 6;
 
 /**
  * Returns the targets whose name contains each word of the text. Those that begin with the text come first.
@@ -23,8 +25,8 @@ export function entriesFor(text: string, targets: Target[]): Target[] {
   const wanted = text.trim().toLowerCase();
   const words = wanted.split(/\s+/).filter(Boolean);
   const found = targets.filter((target) => {
-    const compared = `${target.name} ${target.more ?? ""}`.toLowerCase();
-    return words.every((word) => compared.includes(word));
+    const name = target.name.toLowerCase();
+    return words.every((word) => name.includes(word) || (word.length >= minOfId && target.id?.includes(word)));
   });
   const begins = (target: Target) => Number(target.name.toLowerCase().startsWith(wanted));
   found.sort((a, b) => begins(b) - begins(a));

@@ -141,6 +141,7 @@ test("command is cancelled and proposed again, and its session is closed", async
   await dialog.getByRole("button", { name: "Propose again" }).click();
   await expect(page).not.toHaveURL(new RegExp(other)); // the page shows what was proposed
   await expect(page.getByText("Command proposed again.")).toBeVisible();
+  await expect(page.locator("main")).toBeFocused();
   await expect(page.getByText("pending approval", { exact: true })).toBeVisible();
 
   await page.goto(`${gateway.url}/console#/sessions/${sessionId}`);
@@ -168,6 +169,10 @@ test.describe("large fleet", () => {
     const table = page.getByRole("table", { name: "Devices" });
     const rows = table.locator("tbody tr");
     await expect(page.getByText("of 200 loaded devices online, 230 in all")).toBeVisible();
+    await page.keyboard.press("Control+k"); // the palette finds devices that are not loaded
+    await page.getByRole("combobox", { name: "Page, device" }).fill("pump 003");
+    await expect(page.getByRole("dialog").getByRole("option").first()).toHaveText("Pump 003 Device");
+    await page.keyboard.press("Escape");
     await expect(table).toHaveAttribute("aria-rowcount", "-1");
     await page.getByLabel("Find a device").fill("Pump 003"); // one of the oldest, which are not loaded
     await expect(rows).toHaveCount(1);

@@ -67,14 +67,16 @@ test("devices match all filters, and are sorted as people count", () => {
 
 test("palette finds by words and ids, and offers searches for what is not loaded", () => {
   const targets = [
-    { kind: "Device", name: "Spare pump 7", more: "dev_1", href: "#/devices/dev_1" },
-    { kind: "Device", name: "Pump 7", more: "dev_2", href: "#/devices/dev_2" },
+    { kind: "Device", name: "Spare pump 7", id: "dev_1a01m8rr11", href: "#/devices/dev_1a01m8rr11" },
+    { kind: "Device", name: "Pump 7", id: "dev_1a01m8rs22", href: "#/devices/dev_1a01m8rs22" },
   ];
   const namesOf = (text: string) => entriesFor(text, targets).map(({ name }) => name);
   expect(namesOf("")).toEqual(["Spare pump 7", "Pump 7"]);
   expect(namesOf("pump").slice(0, 2)).toEqual(["Pump 7", "Spare pump 7"]);
   expect(namesOf("7 spare").slice(0, 1)).toEqual(["Spare pump 7"]);
-  expect(namesOf("dev_2")).toEqual(["Pump 7", "dev_2"]);
+  expect(namesOf("dev_1a01m8rs22")).toEqual(["Pump 7", "dev_1a01m8rs22"]);
+  expect(namesOf("01m8rr11")[0]).toBe("Spare pump 7"); // a part of its id
+  expect(namesOf("pump 11")).toEqual(["Devices with “pump 11”"]); // a part that is too short
   expect(entriesFor("ses_9", targets)).toEqual([{ kind: "Session", name: "ses_9", href: "#/sessions/ses_9" }]);
   expect(entriesFor("valve.open", targets).map(({ href }) => href)).toEqual([
     "#/devices?q=valve.open",
