@@ -81,6 +81,7 @@ func TestClaim_IgnoresForgedReadyEntry(t *testing.T) {
 				f.editState(c.ID, forge)
 				f.forceReady(c.ID)
 				require.Equal(t, []string{behind.ID}, ids(f.claim(limit(10))))
+				require.NotContains(t, f.eventTypes(c.ID), "claimed", "the script claims nothing that the gateway would set aside")
 			})
 		})
 	}
