@@ -337,6 +337,21 @@ func (w *watched) entriesOf(id string) (n int) {
 	return n
 }
 
+// TestDecide_SetsRecordAsideThatScriptsReadOtherwise writes another deadline for the script of the decision than
+// encoding/json reads. A claim reads the record as a script has written it, so that only the decision meets both.
+func TestDecide_SetsRecordAsideThatScriptsReadOtherwise(t *testing.T) {
+	t.Parallel()
+	eachWatched(t, func(w *watched) {
+		bad := w.propose(review)
+		before := w.state(bad.ID)["deliver_by"]
+		setField("deliver_by", time.Now().Add(24*365*time.Hour).UnixMilli())(w, bad.ID)
+		w.appendField(bad.ID, "Deliver_By", before)
+		_, err := w.queue.Decide(t.Context(), w.decision(bad, true))
+		requireRefusal(t, err, fieldgate.CodeDigestMismatch)
+		w.requireSetAside(bad.ID, "another deadline")
+	}, withRecordKey)
+}
+
 // TestDecide_PlantedMarkHidesNothing marks a changed command as quarantined, although it is not.
 func TestDecide_PlantedMarkHidesNothing(t *testing.T) {
 	t.Parallel()

@@ -133,6 +133,33 @@ func TestPolicies_OneOfSeveralAuthorsAtOnceReplacesVersion(t *testing.T) {
 	})
 }
 
+// TestPolicies_ApprovalMeanwhileIsNotReplaced approves a change after an author has read the policy and before the
+// author saves: the number of the new version is free then, and the version that it replaces is another one.
+func TestPolicies_ApprovalMeanwhileIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	var f fixture
+	var meanwhile atomic.Pointer[func()]
+	f = newFixture(t, storetest.Connect(t, store.Config{Observe: func(name string, _ time.Duration, _ error) {
+		if name != "read_policy" {
+			return
+		}
+		if act := meanwhile.Swap(nil); act != nil {
+			(*act)()
+		}
+	}}))
+	f.save("ann", `"effect":"deny"`, 0)
+	f.save("ann", `"effect":"review"`, 1)
+	approve := func() {
+		_, err := f.Decide(t.Context(), f.author("bob"), 2, true)
+		assert.NoError(t, err)
+	}
+	meanwhile.Store(&approve)
+	_, err := f.Save(t.Context(), f.author("carol"), document(t, `"effect":"deny"`), 1)
+	require.Equal(t, fieldgate.CodePolicyConflict, fieldgate.CodeOf(err))
+	require.Nil(t, meanwhile.Load(), "the change was approved meanwhile")
+	require.Equal(t, policy.Review, f.effect())
+}
+
 func TestPolicies_ChangeThatLoosensWaitsForAnotherAdmin(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
