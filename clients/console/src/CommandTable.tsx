@@ -34,9 +34,7 @@ export function CommandTable({ of, label, onDevice }: { of: CommandList; label: 
               </th>
             </tr>
           </thead>
-          <Rows of={items} columns={onDevice ? 4 : 5}>
-            {(command) => <Cells of={command} onDevice={onDevice === true} />}
-          </Rows>
+          <Rows of={items}>{(command) => <Cells of={command} onDevice={onDevice === true} />}</Rows>
         </table>
       )}
       <MoreOnScroll

@@ -169,9 +169,7 @@ function Table({ of, isOpen }: { of: Device[]; isOpen: boolean }) {
           </SortHeader>
         </tr>
       </thead>
-      <Rows of={of} columns={5}>
-        {(device) => <Cells device={device} />}
-      </Rows>
+      <Rows of={of}>{(device) => <Cells device={device} />}</Rows>
     </table>
   );
 }

@@ -56,7 +56,7 @@ const keyAround = (event: TargetedEvent) => (event.target as Element).closest<HT
  * Enter opens it.
  */
 export function Rows<T extends { id: string }>(props: RowsProps<T>) {
-  const { of, columns, children } = props;
+  const { of, children } = props;
   const keys = of.map(({ id }) => id);
   const { parts, props: parent, element, setKept } = useParts<HTMLTableSectionElement>(keys);
   const wanted = useRef<string>(undefined);
@@ -81,7 +81,7 @@ export function Rows<T extends { id: string }>(props: RowsProps<T>) {
         "gap" in part ? (
           // biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in a gap can get the focus
           <tr key={gapKey(i, parts)} aria-hidden="true">
-            <td class="gap" colSpan={columns} style={{ height: `${part.gap}px` }} />
+            <td class="gap" style={{ height: `${part.gap}px` }} />
           </tr>
         ) : (
           <tr key={keys[part.index]} data-key={keys[part.index]} aria-rowindex={part.index + 2}>
@@ -95,7 +95,6 @@ export function Rows<T extends { id: string }>(props: RowsProps<T>) {
 
 interface RowsProps<T> {
   of: T[];
-  columns: number;
   /** Returns the cells of a row. */
   children: (item: T) => ComponentChildren;
 }

@@ -174,6 +174,9 @@ test.describe("long lists", () => {
     await page.evaluate(() => scrollTo(0, 0)); // the row with the focus stays
     await expect(page.locator("tr:focus-within")).toHaveAttribute("aria-rowindex", "132");
     await requireAccessible(page, "table with the focus out of view");
+    await page.setViewportSize({ width: 320, height: 640 });
+    const names = await table.getByRole("columnheader", { name: "Name" }).boundingBox();
+    expect(names?.width).toBeGreaterThan(120); // a gap takes no room from the columns that a phone has
   });
 });
 
