@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { CommandPage } from "./CommandPage.js";
 import { Commands } from "./Commands.js";
-import { openDecision } from "./DecisionButtons.js";
+import { type Decision, openDecision } from "./DecisionButtons.js";
 import { DecisionDialog } from "./DecisionDialog.js";
 import { DevicePage } from "./DevicePage.js";
 import { Devices } from "./Devices.js";
@@ -121,7 +121,7 @@ function Console({ user, live }: { user: User; live: boolean }) {
         <View />
       </main>
       {openDecision.value && (
-        <DecisionDialog key={String(openDecision.value.approve)} {...openDecision.value} onClose={closeDecision} />
+        <DecisionDialog key={keyOf(openDecision.value)} {...openDecision.value} onClose={closeDecision} />
       )}
       {paletteOpen.value && <Palette />}
       <StepUpDialog />
@@ -183,6 +183,8 @@ function LiveBanner({ live }: { live: boolean }) {
     </div>
   );
 }
+
+const keyOf = ({ command, approve }: Decision) => `${command.id} ${approve}`;
 
 function closeDecision(): void {
   openDecision.value = undefined;

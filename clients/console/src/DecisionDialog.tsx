@@ -1,6 +1,6 @@
 import type { Command, Device } from "@fieldgate/client";
 import { useEffect, useState } from "preact/hooks";
-import { openDecision } from "./DecisionButtons.js";
+import { type Decision, openDecision, showNext } from "./DecisionButtons.js";
 import { Dialog, FormButtons, ReasonField, valuesOf } from "./forms.js";
 import { AddPasskeyLink, PasskeyChoice } from "./Passkeys.js";
 import { ReadToEnd } from "./ReadToEnd.js";
@@ -17,8 +17,8 @@ import { useWhole } from "./whole.js";
  * the decision. It sends the digest that it has computed from the bytes that it shows. A command that
  * cannot be shown can only be rejected.
  */
-export function DecisionDialog(props: { command: Command; approve: boolean; onClose: () => void }) {
-  const { command, approve, onClose } = props;
+export function DecisionDialog(props: Decision & { onClose: () => void }) {
+  const { command, approve, next, onClose } = props;
   const whole = useWhole(command, { stated: true });
   const reading = useStatement(whole);
   const [isRead, setRead] = useState(false);
@@ -37,9 +37,10 @@ export function DecisionDialog(props: { command: Command; approve: boolean; onCl
       ) : (
         <Unreadable error={error} />
       )}
-      {current && <NotPending command={current} onClose={onClose} />}
+      {current && <NotPending command={current} />}
       {!current && (shown || !approve) && <DecisionForm {...props} shown={shown} device={device} isRead={isRead} />}
-      {!current && !shown && approve && <RejectInstead command={command} onClose={onClose} />}
+      {!current && !shown && approve && <RejectInstead {...props} />}
+      {!current && shown && approve && next && <ReviewStep {...props} next={next} />}
     </Dialog>
   );
 }
@@ -79,9 +80,7 @@ function useStatement(command: Command | undefined): Reading | undefined {
   return reading && reading.of.id === command?.id ? reading : undefined;
 }
 
-interface FormProps {
-  command: Command;
-  approve: boolean;
+interface FormProps extends Decision {
   /** Absent if the command cannot be shown. */
   shown: Shown | undefined;
   device: Device | undefined;
@@ -107,7 +106,7 @@ function DecisionForm({ command, approve, shown, device, isRead, onClose }: Form
     );
     announcement.value = approve ? approvedMessage(command) : "Command rejected.";
     refresh("inbox", "viewedSession");
-    onClose();
+    showNext();
   });
   const isRequired = !approve || shown?.statement?.policy.reason === true;
   const isLocked = approve && !isRead;
@@ -170,24 +169,44 @@ function Unreadable({ error }: { error: unknown }) {
   );
 }
 
-function RejectInstead({ command, onClose }: { command: Command; onClose: () => void }) {
-  const reject = () => {
-    openDecision.value = { command, approve: false };
-  };
+function RejectInstead({ onClose, ...decision }: Decision & { onClose: () => void }) {
   return (
     <div class="actions">
       <button type="button" onClick={onClose}>
         Back
       </button>
-      <button type="button" class="danger" onClick={reject}>
-        Reject…
-      </button>
+      <RejectButton {...decision} />
     </div>
   );
 }
 
+/** What else a user can do with a command of a review. */
+function ReviewStep(decision: Decision & { next: Command[] }) {
+  const left = decision.next.length;
+  return (
+    <div class="actions">
+      <RejectButton {...decision} />
+      <button type="button" onClick={showNext}>
+        Skip
+      </button>
+      <span class="fine">{left === 0 ? "This is the last one." : `${left} more after this one.`}</span>
+    </div>
+  );
+}
+
+function RejectButton({ command, next }: Decision) {
+  const reject = () => {
+    openDecision.value = { command, approve: false, ...(next && { next }) };
+  };
+  return (
+    <button type="button" class="danger" onClick={reject}>
+      Reject…
+    </button>
+  );
+}
+
 /** Replaces the form when the command was decided by another user, was cancelled or has expired. */
-function NotPending({ command, onClose }: { command: Command; onClose: () => void }) {
+function NotPending({ command }: { command: Command }) {
   return (
     <div role="alert">
       <p>
@@ -195,8 +214,8 @@ function NotPending({ command, onClose }: { command: Command; onClose: () => voi
       </p>
       {command.approval?.decision && <RecordedDecision of={command.approval} />}
       <div class="actions">
-        <button type="button" class="primary" onClick={onClose}>
-          Close
+        <button type="button" class="primary" onClick={showNext}>
+          {openDecision.value?.next?.length ? "Next" : "Close"}
         </button>
       </div>
     </div>

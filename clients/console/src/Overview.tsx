@@ -19,7 +19,12 @@ export function Overview() {
   const ofLoaded = hasMore.devices.value ? `, of ${devices.value?.length.toLocaleString()} loaded` : "";
   return (
     <ul class="tiles">
-      <Tile count={mine} more={open(hasMore.inbox.value)} name="waiting for me" href="#/inbox" />
+      <Tile
+        count={mine}
+        more={open(hasMore.inbox.value)}
+        name="waiting for me"
+        href={hashOf(["inbox"], { for: "me" })}
+      />
       <Tile
         count={failed && Math.min(failed.size, maxCount)}
         more={open((failed?.size ?? 0) > maxCount)}
