@@ -171,10 +171,7 @@ func Connect(ctx context.Context, cfg Config) (*Store, error) {
 
 // newStore returns a store that is not open.
 func newStore(cfg Config) *Store {
-	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cfg.Timeout, silenceTimeout: silenceTimeout, observe: cfg.Observe, tracer: cfg.Tracer, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
-	if s.timeout == 0 && cfg.URL == "" {
-		s.timeout = defaultEmbeddedTimeout
-	}
+	s := &Store{id: cfg.StoreID, development: cfg.Development, existing: cfg.Existing || cfg.ReadOnly, readOnly: cfg.ReadOnly, timeout: cmp.Or(cfg.Timeout, defaultTimeoutFor(cfg.URL)), silenceTimeout: silenceTimeout, observe: cfg.Observe, tracer: cfg.Tracer, recorded: cfg.Recorded, violated: cfg.Violated, memory: cfg.Memory, problem: cfg.Problem, watchEvery: watchEvery, sweepAllEvery: sweepAllEvery, log: cmp.Or(cfg.Logger, slog.Default())}
 	s.defaults()
 	s.functions.disabled, s.functions.loaded = cfg.NoFunctions || cfg.ReadOnly, map[*Scripts]time.Time{}
 	s.dialer.replyTimeout = replyTimeoutFor(s.timeout)
@@ -188,10 +185,15 @@ const (
 	defaultEmbeddedTimeout = 15 * time.Second
 )
 
-func (s *Store) defaults() {
-	if s.timeout == 0 {
-		s.timeout = defaultTimeout
+// defaultTimeoutFor returns the default of Config.Timeout for a Config.URL.
+func defaultTimeoutFor(url string) time.Duration {
+	if url == "" {
+		return defaultEmbeddedTimeout
 	}
+	return defaultTimeout
+}
+
+func (s *Store) defaults() {
 	if s.observe == nil {
 		s.observe = func(string, time.Duration, error) {}
 	}

@@ -11,7 +11,7 @@ interface Props {
   /** Whether the session of the command is active. */
   isOpen: boolean;
   /** Called with the command that was proposed in the place of this one. */
-  onRetried?: (created: Command) => void;
+  onRetried?: ((created: Command) => void) | undefined;
 }
 
 export function CommandActions({ command, isOpen, onRetried }: Props) {
@@ -19,7 +19,7 @@ export function CommandActions({ command, isOpen, onRetried }: Props) {
   return (
     <>
       <Cancel command={command} />
-      {isOpen && <Retry command={command} {...(onRetried && { onRetried })} />}
+      {isOpen && <Retry command={command} onRetried={onRetried} />}
     </>
   );
 }

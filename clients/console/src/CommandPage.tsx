@@ -35,7 +35,7 @@ export function CommandPage({ sessionId, id }: { sessionId: string; id: string }
           <div class="actions">
             {waiting && mayDecide(waiting) && <DecisionButtons command={waiting} />}
             <VoteButtons command={command} />
-            <CommandActions command={command} isOpen={isOpen} onRetried={(created) => show(created)} />
+            <CommandActions command={command} isOpen={isOpen} onRetried={show} />
           </div>
         </CommandCard>
       </ul>

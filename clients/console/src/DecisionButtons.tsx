@@ -8,7 +8,7 @@ export interface Decision {
   command: Command;
   approve: boolean;
   /** The commands that a review shows after this one. Absent outside a review. */
-  next?: Command[];
+  next?: Command[] | undefined;
 }
 
 /**

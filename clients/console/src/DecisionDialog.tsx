@@ -196,7 +196,7 @@ function ReviewStep(decision: Decision & { next: Command[] }) {
 
 function RejectButton({ command, next }: Decision) {
   const reject = () => {
-    openDecision.value = { command, approve: false, ...(next && { next }) };
+    openDecision.value = { command, approve: false, next };
   };
   return (
     <button type="button" class="danger" onClick={reject}>

@@ -2,6 +2,7 @@ import type { Command } from "@fieldgate/client";
 import { CommandCard } from "./CommandCard.js";
 import { DecisionButtons, ReviewButton } from "./DecisionButtons.js";
 import { ClearFilters, SelectFilter, TextFilter } from "./filters.js";
+import { contains } from "./matching.js";
 import { Overview } from "./Overview.js";
 import { route } from "./route.js";
 import { mayDecide } from "./signin/stepup.js";
@@ -89,8 +90,7 @@ function Group({ name, of }: { name: string; of: Command[] }) {
 function matches(command: Command, filters: Record<string, string>): boolean {
   const { id, type, deviceId, reason, proposedBy, proposedByActor } = command;
   const fields = [id, type, deviceName(deviceId), reason, proposedBy, proposedByActor?.name, proposedByActor?.email];
-  const search = filters.q?.trim().toLowerCase() ?? "";
-  return (filters.for !== "me" || mayDecide(command)) && fields.some((field) => field?.toLowerCase().includes(search));
+  return (filters.for !== "me" || mayDecide(command)) && contains(fields, filters.q ?? "");
 }
 
 /** Returns the commands by the name of their group, in the order of their first ones. */

@@ -1,14 +1,15 @@
 import type { Session } from "@fieldgate/client";
 import { ClearFilters, SelectFilter, TextFilter } from "./filters.js";
+import { optionsOf } from "./fleet.js";
+import { contains } from "./matching.js";
 import { Items, MoreOnScroll } from "./nearby.js";
 import { route } from "./route.js";
 import { SavedViews } from "./SavedViews.js";
 import { deviceName, hasMore, sessions, showMore } from "./state.js";
 import { Badge, Loading, ShowMore, Time, UserText } from "./ui.js";
 
-const options = (of: string[]) => Object.fromEntries(of.map((value) => [value, value]));
-const statuses = options(["active", "closed", "expired"]);
-const types = options(["diagnostic", "remediation"]);
+const statuses = optionsOf(["active", "closed", "expired"]);
+const types = optionsOf(["diagnostic", "remediation"]);
 const filterNames = ["q", "status", "type"];
 
 /** The sessions of the tenant, newest first. */
@@ -86,10 +87,5 @@ function matches(session: Session, { q = "", status, type }: Record<string, stri
     createdByActor?.name,
     createdByActor?.email,
   ];
-  const search = q.trim().toLowerCase();
-  return (
-    (!status || session.status === status) &&
-    (!type || session.type === type) &&
-    (search === "" || fields.some((field) => field?.toLowerCase().includes(search)))
-  );
+  return (!status || session.status === status) && (!type || session.type === type) && contains(fields, q);
 }

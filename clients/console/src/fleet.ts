@@ -1,5 +1,6 @@
 // Filters and sorts devices.
 import type { Device } from "@fieldgate/client";
+import { contains } from "./matching.js";
 
 /**
  * Returns the devices that match the filters of an address. The presence "away" stands for all but
@@ -7,14 +8,13 @@ import type { Device } from "@fieldgate/client";
  */
 export function filterDevices(devices: Device[], filters: Record<string, string>): Device[] {
   const { presence, status, tag, firmware, q = "" } = filters;
-  const search = q.trim().toLowerCase();
   return devices.filter(
     (device) =>
       (!presence || (presence === "away" ? device.presence !== "online" : device.presence === presence)) &&
       (!status || device.status === status) &&
       (!tag || hasTag(device, tag)) &&
       (!firmware || device.firmwareVersion === firmware) &&
-      (search === "" || matches(device, search)),
+      (q === "" || contains(fieldsOf(device), q)),
   );
 }
 
@@ -23,11 +23,10 @@ function hasTag({ tags }: Device, wanted: string): boolean {
   return Object.entries(tags).some(([name, value]) => wanted === name || wanted === `${name}:${value}`);
 }
 
-/** Reports whether a field of the device contains the search text, which must be lower case. */
-function matches(device: Device, search: string): boolean {
+/** Returns the fields in which a search looks. */
+function fieldsOf(device: Device): (string | undefined)[] {
   const { name, location, model, externalId, id, firmwareVersion, tags } = device;
-  const fields = [name, location, model, externalId, id, firmwareVersion, ...Object.values(tags)];
-  return fields.some((field) => field?.toLowerCase().includes(search));
+  return [name, location, model, externalId, id, firmwareVersion, ...Object.values(tags)];
 }
 
 /** The columns by which the devices can be sorted. */
